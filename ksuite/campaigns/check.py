@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Base against candidate: build both, boot once, run the checks on each, compare the costs."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from ksuite.campaigns.dut import Dut
+from ksuite.campaigns.suites import Suite, suites_for
+from ksuite.dut import vhost_loops
+from ksuite.errors import InfrastructureError, NothingToCompare
+from ksuite.kernels.build import ModuleBuild, build_modules
+from ksuite.kernels.plan import plan_modules
+from ksuite.kernels.series import Series, read_series
+from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
+from ksuite.kernels.store import Store, run_directory
+from ksuite.machines.host import kvm_works, qemu_version
+from ksuite.machines.machine import Clock, MachineSpec
+from ksuite.machines.virtme import VirtmeMachine
+from ksuite.measure.cost import Cost, Fingerprint
+from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, Subject
+from ksuite.measure.verdict import Comparison, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+WINDOWS = 5
+ROUNDS = 16
+TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check, and how.
+
+    :param series: what `read_series` takes.
+    :param kernel: name of the base kernel's source.
+    :param timeout_seconds: host seconds after which a silent DUT counts as hanging.
+    """
+
+    series: str
+    kernel: str = "distro"
+    clock: Clock = Clock.INSTRUCTIONS
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, order=True)
+class CostRequest:
+    """One cost to measure."""
+
+    scenario: str
+    frame_bytes: int
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return f"{self.scenario} {self.frame_bytes} B"
+
+
+class Check:
+    """A check in progress; a context manager that leaves nothing running.
+
+    :param suites: what will run; those that fit the series' files when empty.
+    :param progress: is told what is going on, in a few words.
+    """
+
+    def __init__(
+        self,
+        options: CheckOptions,
+        suites: Sequence[Suite] = (),
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.options = options
+        self.series: Series = read_series(options.series)
+        self.suites = tuple(suites) or suites_for(self.series.files)
+        self.spec = MachineSpec(clock=options.clock, call_timeout_seconds=options.timeout_seconds)
+        self.source: KernelSource = distro_source(options.kernel)
+        self._progress = progress
+        self._stack = ExitStack()
+        self._store = Store.default()
+        self._kvm = False
+        self._costs: dict[CostRequest, Comparison] = {}
+        self.builds: dict[str, ModuleBuild] = {}
+        self.dut = Dut(
+            self._boot,
+            self.source.release,
+            [name for suite in self.suites for name in suite.modules],
+            [name for suite in self.suites for name in suite.imports],
+        )
+
+    def __enter__(self) -> Self:
+        """Build both variants while the first guest boots.
+
+        :raises KsuiteError: the series can't be judged; each kind has its exit code.
+        """
+        try:
+            self._prepare()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def must_fit(self, suites: Sequence[Suite]) -> None:
+        """Refuse a series that none of these suites exercises.
+
+        :raises NothingToCompare: a pass would say nothing about it.
+        """
+        fitting = suites_for(self.series.files)
+        if not set(fitting) & set(suites):
+            have, want = (", ".join(suite.name for suite in some) for some in (suites, fitting))
+            raise NothingToCompare(
+                f"the suite {have} does not exercise this series, but {want} does"
+            )
+
+    def _prepare(self) -> None:
+        check_compiler(self.source)
+        run_dir = self._stack.enter_context(run_directory())
+        self._run_dir = run_dir
+        self._stack.enter_context(self.dut)
+        self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
+        self.qemu = qemu_version()
+        # The distro's kernel is the one that boots whatever the modules turn out to be, so the
+        # guest comes up on one core while the other unpacks and compiles.
+        self.dut.start()
+        self._progress(f"unpacking the source of {self.source.version}")
+        tree = unpack(self.source, self._store)
+        targets = plan_modules(self.source, tree, self.series.files)
+        patches = {
+            BASE: self.series.base_patches,
+            CANDIDATE: (*self.series.base_patches, *self.series.patches),
+        }
+        names = ", ".join(target.name for target in targets)
+        for variant in VARIANTS:
+            self._progress(f"building {names}: {variant}")
+            build = build_modules(self.source, tree, targets, patches[variant], self._store)
+            self.builds[variant] = build
+        self.dut.offer(self.builds)
+        self._progress(f"booting {self.source.release}")
+
+    def _boot(self) -> VirtmeMachine:
+        return VirtmeMachine(self.source.image, self.spec, self._run_dir, kvm=self._kvm)
+
+    @property
+    def subject(self) -> Subject:
+        """What is judged, and on what."""
+        return Subject(
+            series=self.series.title,
+            series_digest=self.series.digest,
+            kernel=self.source.release,
+            kernel_version=self.source.version,
+            clock=str(self.options.clock),
+            machine=f"virtme-ng, QEMU {self.qemu}, {'KVM' if self._kvm else self.spec.cpu_model}, "
+            f"{self.spec.vcpus} vCPU, {self.spec.memory_mib} MiB",
+            modules={
+                variant: tuple(f"{module.name} {module.build_id}" for module in build.modules)
+                for variant, build in self.builds.items()
+            },
+            identical=self.identical,
+        )
+
+    @property
+    def identical(self) -> bool:
+        """Whether base and candidate have the same object code."""
+        codes = [
+            [(module.name, module.code_digest) for module in build.modules]
+            for build in self.builds.values()
+        ]
+        return len(codes) == 2 and codes[0] == codes[1]
+
+    def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
+        """Measure costs on base and candidate in turns, base first, and compare them.
+
+        Every request is measured in one visit of a variant, so that a run swaps modules four times.
+
+        :raises KernelFault: a variant broke while it was measured.
+        """
+        missing = [request for request in requests if request not in self._costs]
+        if missing:
+            windows: dict[tuple[CostRequest, str], list[float]] = {}
+            for variant in TURNS:
+                self.dut.use(variant)
+                for request in missing:
+                    self._progress(f"measuring {request.name}: {variant}")
+                    windows.setdefault((request, variant), []).extend(self._windows(request))
+            for request in missing:
+                base, candidate = (
+                    Cost(self._fingerprint(request), tuple(windows[request, variant]))
+                    for variant in VARIANTS
+                )
+                self._costs[request] = compare(base, candidate)
+        return {request: self._costs[request] for request in requests}
+
+    def _windows(self, request: CostRequest) -> list[float]:
+        values = self.dut.call(
+            vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
+        )
+        if len(values) != WINDOWS or not all(isinstance(v, float) and v > 0 for v in values):
+            raise InfrastructureError(f"{request.name}: the DUT sent no costs but {values!r:.200}")
+        return list(values)
+
+    def _fingerprint(self, request: CostRequest) -> Fingerprint:
+        return Fingerprint(
+            clock=self.options.clock,
+            scenario=request.scenario,
+            scenario_version=vhost_loops.VERSION,
+            parameters=(("frame_bytes", request.frame_bytes), ("batch", vhost_loops.BATCH)),
+            kernel_release=self.source.release,
+            kernel_config=hashlib.sha256(self.source.config.read_bytes()).hexdigest(),
+            compiler=self.source.compiler,
+            cpu_model="host" if self._kvm else self.spec.cpu_model,
+            vcpus=self.spec.vcpus,
+            qemu=self.qemu.split(".")[0],
+        )

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suites, as data: which files of the kernel each one exercises, and what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ksuite
+from ksuite.errors import NothingToCompare, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT = Path(ksuite.__file__).parent.parent
+"""The checkout: suites and series live beside the package."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One directory of tests, one tox environment.
+
+    :param paths: patterns of the kernel files that it exercises.
+    :param scenarios: names that ``--scenario`` takes, beside the suite's own.
+    :param modules: what must be loaded for it, by name.
+    :param imports: modules of `ksuite.dut` that it uses.
+    :param default_series: judged when none is named.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    modules: tuple[str, ...]
+    imports: tuple[str, ...]
+    default_series: str
+
+    @property
+    def directory(self) -> Path:
+        """Where its tests are."""
+        return ROOT / "tests" / self.name
+
+
+SUITES = (
+    Suite(
+        name="vhost",
+        paths=(
+            "drivers/vhost/net.c",
+            "drivers/vhost/vhost.[ch]",
+            "drivers/vhost/iotlb.c",
+            "drivers/net/tun.c",
+            "drivers/net/tun_vnet.h",
+        ),
+        scenarios=("vhost_tx", "vhost_rx", "vhost_echo", "vhost_function"),
+        modules=("tun", "vhost_net"),
+        imports=(
+            "vhost_loops",
+            "vhost_transfer",
+            "vhost_fairness",
+            "vhost_queues",
+            "vhost_bad_rings",
+            "modules",
+        ),
+        default_series="patches/vhost-rx-tx-limits",
+    ),
+)
+
+
+def suite_named(name: str) -> Suite:
+    """Return a suite by its name."""
+    return next(suite for suite in SUITES if suite.name == name)
+
+
+def suites_for(files: Iterable[str]) -> tuple[Suite, ...]:
+    """Return the suites that exercise any of these kernel files.
+
+    :raises NothingToCompare: none does.
+    """
+    touched = tuple(files)
+    found = tuple(
+        suite
+        for suite in SUITES
+        if any(fnmatchcase(file, pattern) for file in touched for pattern in suite.paths)
+    )
+    if not found:
+        have = ", ".join(pattern for suite in SUITES for pattern in suite.paths)
+        msg = (
+            f"no scenario exercises what this series touches: {', '.join(touched)}\n"
+            f"there are scenarios for: {have}"
+        )
+        raise NothingToCompare(msg)
+    return found
+
+
+def check_scenario(name: str) -> None:
+    """Refuse a scenario that no suite has.
+
+    :raises UserError: it lists the known ones.
+    """
+    known = [known for suite in SUITES for known in (suite.name, *suite.scenarios)]
+    if name not in known:
+        raise UserError(f"no scenario named {name!r}; there are: {', '.join(known)}")

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: thin, each command calls a campaign."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ksuite import __version__
+from ksuite.campaigns.doctor import examine
+from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
+from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
+from ksuite.kernels.series import read_series
+from ksuite.machines.machine import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_CODES = """\
+exit codes:
+  0    the candidate passes
+  1    the series fails: function, regression, splat, crash, hang, doesn't apply, doesn't compile
+  2    usage, or input that is no patch series at all or reaches outside the tree
+  3    infrastructure: a missing tool, a full disk, a guest that doesn't come up
+  4    incomparable, nothing to run, or needs a build that isn't there
+  130  interrupted
+"""
+
+CHECK = """\
+Build the kernel modules that SERIES touches, without it (base) and with it (candidate); boot a
+guest; run the checks on both; compare the costs of a packet. The verdict is the candidate's: what
+only the base gets wrong is shown as what the series mends.
+
+SERIES is an mbox, a patch, a quilt directory with a `series` file, or TREE:REV..REV of a git tree.
+The suites to run are picked by the files that it touches.
+"""
+
+DOCTOR = """\
+Try out what this host can do for ksuite, and say how to mend what it can't.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ksuite",
+        description="Does a kernel change still work, and did it get slower?",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ksuite {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    check = commands.add_parser(
+        "check",
+        help="judge a patch series: base against candidate",
+        description=CHECK,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.set_defaults(run=_check)
+    check.add_argument("series", metavar="SERIES")
+    names = [name for suite in SUITES for name in (suite.name, *suite.scenarios)]
+    check.add_argument(
+        "--scenario", metavar="NAME", help=f"run only this suite or scenario: {', '.join(names)}"
+    )
+    check.add_argument(
+        "--kernel", metavar="NAME", default="distro", help="the base kernel (default: distro)"
+    )
+    check.add_argument("--json", metavar="FILE", help="write the whole result to FILE")
+    check.add_argument(
+        "--clock",
+        choices=[str(clock) for clock in Clock],
+        default=str(Clock.INSTRUCTIONS),
+        help="what costs are measured with (default: instructions)",
+    )
+    check.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        default=60.0,
+        help="a guest that is silent for so long hangs (default: 60)",
+    )
+    doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    # pytest is imported late: doctor has to work where it is missing.
+    from ksuite.runner import run_suites  # noqa: PLC0415
+
+    if options.scenario:
+        check_scenario(options.scenario)
+    suites = suites_for(read_series(options.series).files)
+    arguments = [str(directory) for directory in _directories(suites, options.scenario)]
+    arguments += ["--ks-series", options.series, "--ks-kernel", options.kernel]
+    arguments += ["--ks-clock", options.clock, "--ks-timeout", str(options.timeout)]
+    if options.scenario:
+        arguments += ["--ks-scenario", options.scenario]
+    if options.json:
+        arguments += ["--ks-json", options.json]
+    return run_suites(arguments)
+
+
+def _directories(suites: Sequence[Suite], scenario: str | None) -> list[str]:
+    chosen = [
+        suite for suite in suites if not scenario or scenario in {suite.name, *suite.scenarios}
+    ] or suites
+    missing = [suite.directory for suite in chosen if not suite.directory.is_dir()]
+    if missing:
+        raise InfrastructureError(f"{missing[0]} is missing: run ksuite from its checkout")
+    return [str(suite.directory) for suite in chosen]
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok  ' if finding.good else 'GAP '} {finding.what}: {finding.found}")
+        if not finding.good:
+            print(f"     mend: {finding.mend}")
+    needed = [finding for finding in findings if finding.needed and not finding.good]
+    return int(ExitCode.INFRASTRUCTURE if needed else ExitCode.PASS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except KsuiteError as error:
+        print(f"ksuite: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("ksuite: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agent's loop on the DUT: receives function names, calls them, sends plain data back."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import platform
+import traceback
+from typing import Any
+
+PREFIX = "ksuite.dut."
+
+
+def serve(channel: Any) -> None:
+    """Answer calls until the controller closes the channel.
+
+    A call is ``(module, function, args, kwargs)``; the answer is ``("ok", result)`` or
+    ``("error", kind, text, traceback)`` where kind is ``os`` for what the kernel refused, and
+    ``bug`` for everything else.
+    """
+    gc.disable()
+    channel.send(("ok", platform.release()))
+    for module, name, args, kwargs in channel:
+        channel.send(_answer(module, name, args, kwargs))
+        gc.collect()
+
+
+def _answer(module: str, name: str, args: Any, kwargs: Any) -> tuple[Any, ...]:
+    if not module.startswith(PREFIX):
+        return ("error", "bug", f"{module} is not part of {PREFIX}", "")
+    try:
+        function = getattr(importlib.import_module(module), name)
+        return ("ok", function(*args, **kwargs))
+    except Exception as error:  # noqa: BLE001 (every failure is reported to the controller)
+        kind = "os" if isinstance(error, OSError) else "bug"
+        return ("error", kind, f"{type(error).__name__}: {error}", traceback.format_exc())

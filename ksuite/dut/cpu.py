@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the DUT's one CPU is shared between a driver and the kernel threads it talks to."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def real_time() -> Iterator[None]:
+    """Run before every ordinary thread (SCHED_FIFO), until done or asleep.
+
+    A vhost worker then starts on a whole batch when the driver goes to sleep, not on its first
+    packet: the number of context switches is a property of the loop, not of the scheduler's mood.
+    """
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Packet sockets with memory-mapped rings: a batch of frames in or out for one system call.
+
+Layout: Documentation/networking/packet_mmap.rst, TPACKET_V2.
+"""
+
+from __future__ import annotations
+
+import mmap
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SOL_PACKET = 263
+PACKET_RX_RING = 5
+PACKET_VERSION = 10
+PACKET_TX_RING = 13
+PACKET_QDISC_BYPASS = 20
+PACKET_IGNORE_OUTGOING = 23
+TPACKET_V2 = 1
+ETH_P_ALL = 0x0003
+
+STATUS_AVAILABLE = 0
+STATUS_SEND_REQUEST = 1
+STATUS_KERNEL = 0
+STATUS_USER = 1
+
+HEADER = np.dtype(
+    [
+        ("status", "<u4"),
+        ("len", "<u4"),
+        ("snaplen", "<u4"),
+        ("mac", "<u2"),
+        ("net", "<u2"),
+        ("rest", "V16"),
+    ]
+)
+TX_DATA_OFFSET = HEADER.itemsize
+RX_DATA_OFFSET = 66
+"""Where the kernel puts an untagged frame's Ethernet header (tpacket_rcv(): tp_mac)."""
+
+Bytes2D = npt.NDArray[np.uint8]
+
+
+class PacketRing:
+    """One direction of a packet socket bound to an interface; a context manager.
+
+    :param slots: frames in the ring.
+    :param slot_bytes: bytes of a slot, a power of two, frame header included.
+    """
+
+    def __init__(self, interface: str, slots: int, slot_bytes: int, *, send: bool) -> None:
+        self.slots = slots
+        self._send = send
+        self._next = 0
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
+        if send:
+            self._socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+        else:
+            self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        block = max(slot_bytes, mmap.PAGESIZE)
+        blocks = -(-slots * slot_bytes // block)
+        request = struct.pack("IIII", block, blocks, slot_bytes, blocks * block // slot_bytes)
+        self._socket.setsockopt(SOL_PACKET, PACKET_TX_RING if send else PACKET_RX_RING, request)
+        self._map = mmap.mmap(self._socket.fileno(), blocks * block, flags=mmap.MAP_SHARED)
+        ring = np.frombuffer(self._map, dtype=np.uint8)[: slots * slot_bytes]
+        self.slots_bytes: Bytes2D = ring.reshape(slots, slot_bytes)
+        self.headers = self.slots_bytes[:, : HEADER.itemsize].view(HEADER)[:, 0]
+        self._socket.bind((interface, 0 if send else ETH_P_ALL))
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    @property
+    def frames(self) -> Bytes2D:
+        """The frame part of every slot, a view: (slots, bytes)."""
+        offset = TX_DATA_OFFSET if self._send else RX_DATA_OFFSET
+        return self.slots_bytes[:, offset:]
+
+    def send(self, count: int) -> None:
+        """Send the frames of the next `count` slots; their lengths are in `headers["len"]`.
+
+        The slots' contents must stay as they are until the receiver has read them: the kernel
+        sends from the ring itself.
+        """
+        slots = self._take(count)
+        self.headers["status"][slots] = STATUS_SEND_REQUEST
+        self._socket.send(b"", socket.MSG_DONTWAIT)
+
+    def received(self) -> npt.NDArray[np.intp]:
+        """Return the slots that hold frames not yet taken, oldest first, without waiting."""
+        order = np.arange(self._next, self._next + self.slots) % self.slots
+        full = self.headers["status"][order] & STATUS_USER
+        return order if full.all() else order[: int(np.argmin(full))]
+
+    def release(self, slots: npt.NDArray[np.intp]) -> None:
+        """Give slots back to the kernel."""
+        self.headers["status"][slots] = STATUS_KERNEL
+        self._next = (self._next + len(slots)) % self.slots
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Sleep until a frame is there; False when none came in time."""
+        return bool(self._poll.poll(timeout_seconds * 1000))
+
+    def _take(self, count: int) -> npt.NDArray[np.intp]:
+        slots = np.arange(self._next, self._next + count) % self.slots
+        self._next = (self._next + count) % self.slots
+        return slots

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything that ksuite raises on purpose.
+
+::
+
+    KsuiteError
+     +- UserError               exit 2   what was asked for makes no sense
+     +- SeriesError             exit 1   the series is at fault before it ran
+     |   +- DoesNotApply
+     |   +- DoesNotCompile
+     +- NothingToCompare        exit 4   nothing to run, or not comparable
+     |   +- NeedsFullBuild
+     +- InfrastructureError     exit 3   ours or the host's fault, never the patch's
+     +- KernelFault             exit 1   the kernel under test broke: splat, panic, hang, leak
+     +- DutError                exit 1   a kernel interface answered with an error on the DUT
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every ksuite command, and of pytest runs that use its fixtures."""
+
+    PASS = 0
+    FAIL = 1
+    USAGE = 2
+    INFRASTRUCTURE = 3
+    INCOMPARABLE = 4
+    INTERRUPTED = 130
+
+
+class KsuiteError(Exception):
+    """Base of all; its text says what happened, what it was looking at and what to do."""
+
+    exit_code = ExitCode.INFRASTRUCTURE
+
+
+class UserError(KsuiteError):
+    """Usage, or input that is no patch series at all or reaches outside the tree."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SeriesError(KsuiteError):
+    """The series is at fault before any of its code ran."""
+
+    exit_code = ExitCode.FAIL
+
+
+class DoesNotApply(SeriesError):
+    """A hunk was refused; the text shows it."""
+
+
+class DoesNotCompile(SeriesError):
+    """The compiler refused the patched source; the text shows its message."""
+
+
+class NothingToCompare(KsuiteError):
+    """There is nothing to run, or what was measured can't be compared."""
+
+    exit_code = ExitCode.INCOMPARABLE
+
+
+class NeedsFullBuild(NothingToCompare):
+    """The series touches what a module build can't cover."""
+
+
+class InfrastructureError(KsuiteError):
+    """The host, a tool or ksuite itself is at fault, never the patch."""
+
+
+class KernelFault(KsuiteError):
+    """The kernel under test broke.
+
+    :param kind: one word: ``warn``, ``bug``, ``oops``, ``panic``, ``hang``, ...
+    :param summary: the line that tells most.
+    :param console: the console around the fault.
+    """
+
+    exit_code = ExitCode.FAIL
+
+    def __init__(self, kind: str, summary: str, console: str = "") -> None:
+        super().__init__(f"{kind}: {summary}")
+        self.kind = kind
+        self.summary = summary
+        self.console = console
+
+
+class DutError(KsuiteError):
+    """An ``OSError`` on the DUT: a kernel interface refused what it should have done.
+
+    :param remote_traceback: the traceback as the DUT printed it.
+    """
+
+    exit_code = ExitCode.FAIL
+
+    def __init__(self, text: str, remote_traceback: str = "") -> None:
+        super().__init__(text)
+        self.remote_traceback = remote_traceback

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Building just the modules that a series touches, against the distro's headers.
+
+What is compiled is somebody's patch: it is built by nobody, in namespaces without a network, from
+copies, and only by the distro's own Makefiles, which a series can't touch (see plan). The result is
+stored under what went in, not under who asked: patches that end in the same code share a build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.errors import DoesNotCompile, InfrastructureError, NeedsFullBuild
+from ksuite.kernels.elf import build_id, code_digest
+from ksuite.kernels.git import CLEAN_PATH
+from ksuite.kernels.held import scratch_directory
+from ksuite.kernels.patching import apply_series
+from ksuite.kernels.plan import ModuleTarget, is_inert
+from ksuite.kernels.source import KernelSource, check_compiler
+from ksuite.kernels.store import Store, digest
+from ksuite.processes import NOBODY, contained, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ksuite.kernels.series import Patch
+
+__all__ = ["BuiltModule", "ModuleBuild", "build_id", "build_modules", "code_digest"]
+
+FORMAT = "1"
+"""Part of every key: raise it when the same input would give another build."""
+
+FLAGS = "-g0 -fmax-errors=20 -fmacro-prefix-map={top}/="
+"""The compiler's flags beyond the kernel's; assertions name their file relative to the tree."""
+
+LINK_FLAGS = "--build-id=sha1"
+TIME_SECONDS = 600
+FILE_BYTES = 256 << 20
+LOG_BYTES = 4 << 20
+SHOWN_LINES = 12
+
+_ERROR = re.compile(r"(: (fatal )?error: |^ERROR: modpost|: undefined reference to )")
+_HOST_AT_FAULT = re.compile(
+    r"No space left on device|Disk quota exceeded|Cannot allocate memory"
+    r"|virtual memory exhausted|internal compiler error|Killed"
+)
+_NOT_IN_HEADERS = re.compile(r"No rule to make target|Makefile:\d+: .*No such file")
+
+
+@dataclass(frozen=True)
+class BuiltModule:
+    """A module that can be loaded.
+
+    :param path: the ``.ko`` in the store.
+    :param build_id: of its GNU note, in hex; what ``/sys/module/*/notes`` shows when it's loaded.
+    :param code_digest: SHA-256 of what gets loaded, whatever it was built from.
+    """
+
+    name: str
+    path: Path
+    build_id: str
+    code_digest: str
+
+
+@dataclass(frozen=True)
+class ModuleBuild:
+    """The modules of one build.
+
+    :param key: SHA-256 of all that went in.
+    :param cached: they were in the store already.
+    """
+
+    key: str
+    modules: tuple[BuiltModule, ...]
+    cached: bool
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that a build needs, patches already applied.
+
+    :param changed: new content of each file that differs from the tree.
+    """
+
+    source: KernelSource
+    tree: Path
+    targets: tuple[ModuleTarget, ...]
+    changed: Mapping[str, bytes]
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The directories to copy; one inside another comes with it."""
+        every = {target.directory for target in self.targets}
+        return tuple(sorted(one for one in every if not _below(one, every - {one})))
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of all that the result depends on."""
+        source = self.source
+        kernel = [source.release, source.version, source.compiler]
+        wanted = sorted(f"{target.directory}/{target.file}" for target in self.targets)
+        parts: list[bytes | str] = [FORMAT, FLAGS, LINK_FLAGS, *kernel, source.config.read_bytes()]
+        parts += [str(len(wanted)), *wanted]
+        for name in sorted(self.changed):
+            parts += [name, self.changed[name]]
+        return digest(*parts)
+
+
+def build_modules(
+    source: KernelSource,
+    tree: Path,
+    targets: Iterable[ModuleTarget],
+    patches: Sequence[Patch],
+    store: Store,
+) -> ModuleBuild:
+    """Build modules with patches applied, or find them in the store.
+
+    :param tree: the source's, unpacked; it is only read.
+    :raises DoesNotApply: a patch was refused.
+    :raises DoesNotCompile: the compiler refused what the patches made of it.
+    :raises NeedsFullBuild: these modules don't build against the headers at all.
+    :raises InfrastructureError: the build was killed, ran out of time or of space.
+    """
+    check_compiler(source)
+    job = _Job(source, tree, tuple(targets), _changed(tree, patches))
+    for name in job.changed:
+        if not _below(name, job.directories):
+            raise NeedsFullBuild(f"needs a full build: {name} is outside of what gets built")
+    key = job.key
+    cached = store.entry("modules", key) is not None
+    place = store.obtain("modules", key, lambda into: _build(job, into, store))
+    records = json.loads((place / "build.json").read_text(encoding="utf-8"))
+    modules = tuple(
+        BuiltModule(**(record | {"path": place / record["path"]})) for record in records
+    )
+    return ModuleBuild(key, modules, cached)
+
+
+def _changed(tree: Path, patches: Sequence[Patch]) -> dict[str, bytes]:
+    """Return the content of all files that patches leave different from the tree."""
+    with scratch_directory() as scratch:
+        apply_series(tree, patches, scratch)
+        changed: dict[str, bytes] = {}
+        for file in sorted({file for patch in patches for file in patch.files}):
+            if is_inert(file):
+                continue
+            before, after = _content(tree / file), _content(scratch / file)
+            if after is None and before is not None:
+                raise NeedsFullBuild(f"needs a full build: the series removes {file}")
+            if after is not None and after != before:
+                changed[file] = after
+        return changed
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _below(name: str, directories: Iterable[str]) -> bool:
+    return any(name.startswith(f"{directory}/") for directory in directories)
+
+
+def _build(job: _Job, into: Path, store: Store) -> None:
+    """Fill a store entry with the modules of a job."""
+    log, modules = _compile(job)
+    if modules is None:
+        raise _failure(job, log, store)
+    (into / "make.log").write_text(log, encoding="utf-8")
+    records = []
+    for target in job.targets:
+        path = into / target.file
+        path.write_bytes(modules[target.file])
+        module = BuiltModule(target.name, Path(target.file), build_id(path), code_digest(path))
+        records.append(asdict(module) | {"path": target.file})
+    (into / "build.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
+
+
+def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
+    """Return make's log, and what it made by file name, or None if it failed."""
+    with scratch_directory() as scratch:
+        top = scratch / "top"
+        _lay_out(job, top)
+        # The builder must get at its files, and at nothing beside them.
+        scratch.chmod(0o711)
+        status = _make(job, top)
+        log = _read(top / "make.log", LOG_BYTES).decode(errors="replace").replace(f"{top}/", "")
+        if status != 0:
+            return log, None
+        places = {target.file: top / target.directory / target.file for target in job.targets}
+        return log, {name: _read(place, FILE_BYTES) for name, place in places.items()}
+
+
+def _lay_out(job: _Job, top: Path) -> None:
+    """Copy the directories to build, put the changes in, and give all of it to the builder."""
+    for directory in job.directories:
+        (top / directory).parent.mkdir(parents=True, exist_ok=True)
+        copied = run([tool("cp", "coreutils"), "-r", job.tree / directory, top / directory])
+        if copied.returncode != 0:
+            said = copied.stderr.decode(errors="replace").strip()[-300:]
+            raise InfrastructureError(f"can't copy {directory} to {top}: {said}; free space there")
+    for name, content in job.changed.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(content)
+    lines = "".join(f"obj-m += {directory}/\n" for directory in job.directories)
+    (top / "Kbuild").write_text(lines, encoding="utf-8")
+    top.chmod(0o700)
+    if os.geteuid() == 0:
+        for path in (top, *_everything(top)):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def _everything(top: Path) -> Iterator[Path]:
+    for directory, directories, names in os.walk(top):
+        yield from (Path(directory, name) for name in directories + names)
+
+
+def _make(job: _Job, top: Path) -> int:
+    """Run make as nobody with its output in ``make.log``, and return its exit status."""
+    environment = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": str(top)}
+    command = [
+        *contained(drop_root=True),
+        *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--"),
+        *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", str(top / "make.log")),
+        *("make", f"-j{os.cpu_count() or 1}", "-C", str(job.source.headers), f"M={top}"),
+        f"LDFLAGS_MODULE={LINK_FLAGS}",
+        f"KCFLAGS={FLAGS.format(top=top)}",
+        *(f"{target.directory}/{target.file}" for target in job.targets),
+    ]
+    return run(command, cwd=top, env=environment, timeout_seconds=TIME_SECONDS).returncode
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    """Return the content of a file that nobody wrote, never what a link there leads to."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        msg = f"the build left no {path.name}: {error.strerror}; is /tmp open to all users?"
+        raise InfrastructureError(msg) from error
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(most_bytes)
+
+
+def _failure(job: _Job, log: str, store: Store) -> Exception:
+    """Return the error that says whose fault a failed build is."""
+    kept = store.keep_log(job.key, log)
+    lines = log.splitlines()
+    errors = [line for line in lines if _ERROR.search(line)]
+    last = "\n".join(lines[-SHOWN_LINES:])
+    if _HOST_AT_FAULT.search(log) or not (errors or _NOT_IN_HEADERS.search(log)):
+        return InfrastructureError(f"the module build broke off; the log is {kept}\n{last}")
+    if not job.changed or _NOT_IN_HEADERS.search(log):
+        where = ", ".join(job.directories)
+        return NeedsFullBuild(
+            f"needs a full build: {where} doesn't build against the kernel's headers even without "
+            f"the series; the log is {kept}\n{last}"
+        )
+    shown = "\n".join(errors[:SHOWN_LINES])
+    unpatched = _Job(job.source, job.tree, job.targets, {})
+    store.obtain("modules", unpatched.key, lambda into: _build(unpatched, into, store))
+    return DoesNotCompile(f"the series does not compile; the log is {kept}\n{shown}")

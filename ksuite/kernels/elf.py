@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a module's object code is, apart from how and where it was built.
+
+Two modules have the same code digest when everything that gets loaded is the same: the contents of
+all allocated sections, and their relocations with local symbols resolved to section and offset.
+Left out are notes (the build-id among them), .modinfo, debug information and the names of local
+symbols.
+
+Line numbers are code to the kernel: WARN keeps them in __bug_table and pr_debug in __dyndbg, and
+__LINE__ may be an operand. A comment that moves the lines below it can so change the digest, which
+says "different" where a measurement will say "the same"; never the other way around.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_RELA, _NOTE, _NOBITS = 4, 7, 8
+_ALLOCATED = 0x2
+_RESERVED_INDEX = 0xFF00
+_BUILD_ID_NOTE = 3
+
+
+@dataclass(frozen=True)
+class _Section:
+    name: str
+    kind: int
+    flags: int
+    link: int
+    info: int
+    align: int
+    size: int
+    data: bytes
+
+    @property
+    def is_code(self) -> bool:
+        return bool(self.flags & _ALLOCATED) and self.kind != _NOTE and self.name != ".modinfo"
+
+
+def code_digest(module: Path) -> str:
+    """Return a SHA-256 of all that a module loads, the same wherever it was built.
+
+    :raises InfrastructureError: it is no 64-bit little-endian ELF file.
+    """
+    sections = _sections(module)
+    total = hashlib.sha256()
+    for index, section in enumerate(sections):
+        if not section.is_code:
+            continue
+        head = (section.name, section.kind, section.flags, section.align, section.size)
+        total.update(repr((*head, hashlib.sha256(section.data).digest())).encode())
+        for other in sections:
+            if other.kind == _RELA and other.info == index:
+                total.update(repr(sorted(_relocations(other, sections))).encode())
+    return total.hexdigest()
+
+
+def build_id(module: Path) -> str:
+    """Return a module's build-id in hex.
+
+    :raises InfrastructureError: it has none, or is no 64-bit little-endian ELF file.
+    """
+    for section in _sections(module):
+        if section.name == ".note.gnu.build-id":
+            name_size, size, kind = struct.unpack_from("<III", section.data)
+            if kind == _BUILD_ID_NOTE:
+                start = 12 + (name_size + 3) // 4 * 4
+                return section.data[start : start + size].hex()
+    raise InfrastructureError(f"{module} has no build-id: it was linked without --build-id")
+
+
+def _sections(module: Path) -> list[_Section]:
+    data = module.read_bytes()
+    try:
+        if data[:6] != b"\x7fELF\x02\x01":
+            raise InfrastructureError(f"{module} is no 64-bit little-endian ELF file: rebuild it")
+        (offset,) = struct.unpack_from("<Q", data, 0x28)
+        entry_size, count, names = struct.unpack_from("<HHH", data, 0x3A)
+        heads = [
+            struct.unpack_from("<IIQQQQIIQQ", data, offset + entry_size * index)
+            for index in range(count)
+        ]
+        strings = data[heads[names][4] :]
+        return [_section(head, strings, data) for head in heads]
+    except (struct.error, IndexError, ValueError) as error:
+        raise InfrastructureError(f"{module} is cut short or damaged: rebuild it") from error
+
+
+def _section(head: tuple[int, ...], strings: bytes, data: bytes) -> _Section:
+    name, kind, flags, _, offset, size, link, info, align, _ = head
+    content = b"" if kind == _NOBITS else data[offset : offset + size]
+    if kind != _NOBITS and len(content) != size:
+        raise ValueError
+    title = _string(strings, name)
+    if title == "__versions":
+        # modpost writes this table in the order of the symbol table, which debug information moves.
+        content = b"".join(sorted(content[at : at + 64] for at in range(0, size, 64)))
+    return _Section(title, kind, flags, link, info, align, size, content)
+
+
+def _relocations(table: _Section, sections: list[_Section]) -> Iterator[tuple[int, int, str, int]]:
+    """Yield offset, type, target and addend; a target inside the module is its section."""
+    symbols = sections[table.link]
+    strings = sections[symbols.link].data
+    for offset, info, addend in struct.iter_unpack("<QQq", table.data):
+        name, _, _, index, value, _ = struct.unpack_from("<IBBHQQ", symbols.data, (info >> 32) * 24)
+        if 0 < index < _RESERVED_INDEX:
+            yield offset, info & 0xFFFFFFFF, sections[index].name, value + addend
+        else:
+            yield offset, info & 0xFFFFFFFF, f"symbol {_string(strings, name)}", value + addend
+
+
+def _string(strings: bytes, start: int) -> str:
+    return strings[start : strings.index(b"\0", start)].decode(errors="replace")

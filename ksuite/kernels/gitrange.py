@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The patches of ``TREE:REV..REV``, read from a git tree whose configuration isn't trusted.
+
+Only the two revisions are resolved in the tree itself, which runs nothing of it. The patches are
+made in an empty repository of our own that borrows the tree's objects.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.git import git
+from ksuite.kernels.held import scratch_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def format_range(tree: Path, revisions: str) -> bytes:
+    """Return a mailbox of the patches of a range, as ``git format-patch`` makes it.
+
+    :param revisions: ``REV..REV``.
+    :raises UserError: there is no such tree or revision, or the range is empty.
+    """
+    first, _, last = revisions.partition("..")
+    if not first or not last or last.startswith("."):
+        raise UserError(f"{tree}:{revisions}: give both ends of the range, as REV..REV")
+    common = _resolve(tree, "--git-common-dir", complaint=f"{tree} is not a git tree")
+    directory = (tree / common).resolve()
+    ends = [_commit(tree, revision) for revision in (first, last)]
+    with scratch_directory() as scratch:
+        _borrow(directory, scratch)
+        return _format(scratch, ends, f"{tree}:{revisions}")
+
+
+def _commit(tree: Path, revision: str) -> str:
+    if revision.startswith("-"):
+        raise UserError(f"{revision!r} is no revision")
+    what = f"revision {revision!r} does not exist in {tree}"
+    return _resolve(tree, "--verify", "-q", f"{revision}^{{commit}}", complaint=what)
+
+
+def _resolve(tree: Path, *question: str, complaint: str) -> str:
+    done = git("-c", "safe.directory=*", "rev-parse", *question, cwd=tree)
+    if done.returncode != 0:
+        raise UserError(complaint)
+    return done.stdout.decode().strip()
+
+
+def _borrow(directory: Path, scratch: Path) -> None:
+    done = git("init", "--bare", "--quiet", "--template=", scratch, cwd=scratch)
+    if done.returncode != 0:
+        raise InfrastructureError(f"git init failed in {scratch}: {done.stderr.decode()[:300]}")
+    (scratch / "objects/info").mkdir(exist_ok=True)
+    (scratch / "objects/info/alternates").write_text(f"{directory}/objects\n", encoding="utf-8")
+    if (directory / "shallow").exists():
+        shutil.copyfile(directory / "shallow", scratch / "shallow")
+
+
+def _format(scratch: Path, ends: list[str], origin: str) -> bytes:
+    span = "..".join(ends)
+    merges = git("rev-list", "--merges", span, cwd=scratch)
+    if merges.returncode != 0:
+        raise UserError(f"{origin}: git can't read it: {merges.stderr.decode()[:300].strip()}")
+    if merges.stdout:
+        commit = merges.stdout.decode()[:12]
+        raise UserError(f"{origin}: has a merge ({commit}) in it; give a range without merges")
+    plain = ["--no-renames", "--no-signature", "--no-ext-diff", "--no-textconv", "--full-index"]
+    done = git("format-patch", "--stdout", *plain, span, cwd=scratch)
+    if done.returncode != 0:
+        raise UserError(f"{origin}: git can't read it: {done.stderr.decode()[:300].strip()}")
+    if not done.stdout:
+        raise UserError(f"{origin}: the range is empty: {ends[1][:12]} has no commit of its own")
+    return done.stdout

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a directory of the kernel builds in a given configuration, as make itself has it."""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ksuite.errors import NeedsFullBuild
+from ksuite.kernels.git import CLEAN_PATH
+from ksuite.processes import run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ksuite.kernels.source import KernelSource
+
+_QUESTION = """\
+.DEFAULT_GOAL := nothing
+ARCH := x86
+SRCARCH := x86
+srctree := {tree}
+objtree := {headers}
+src := {directory}
+obj := {directory}
+include {headers}/include/config/auto.conf
+include {tree}/scripts/Kbuild.include
+include {makefile}
+parts = $(or $(strip $($(1:.o=-objs)) $($(1:.o=-y)) $(if $(2),$($(1:.o=-m)))),$(1))
+$(foreach o,$(filter %.o,$(obj-y) $(lib-y) $(lib-m)),$(info builtin $(o) $(call parts,$(o),)))
+$(foreach o,$(filter-out $(obj-y),$(filter %.o,$(obj-m))),$(info module $(o) $(call parts,$(o),m)))
+nothing: ;
+"""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What one directory's Makefile builds; objects are named relative to the tree.
+
+    :param builtin: objects that are linked into the kernel.
+    :param modules: the objects of each module, by the name of its ``.ko`` file.
+    """
+
+    path: str
+    builtin: frozenset[str]
+    modules: Mapping[str, tuple[str, ...]]
+
+
+def makefile_of(tree: Path, directory: str) -> Path | None:
+    """Return the Makefile that Kbuild would take in a directory, or None."""
+    places = (tree / directory / name for name in ("Kbuild", "Makefile"))
+    return next((place for place in places if place.is_file()), None)
+
+
+def evaluate(source: KernelSource, tree: Path, directory: str) -> Directory:
+    """Return what a directory's Makefile builds with the configuration of a source.
+
+    :raises NeedsFullBuild: the Makefile can't be evaluated by itself.
+    """
+    text = _QUESTION.format(
+        tree=tree,
+        headers=source.headers,
+        directory=directory,
+        makefile=makefile_of(tree, directory),
+    )
+    environment = {"PATH": CLEAN_PATH, "LC_ALL": "C"}
+    command = [tool("make", "make"), "-rRs", "-f", "-", "nothing"]
+    done = run(command, cwd=tree, env=environment, stdin=text.encode())
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()[:300]
+        msg = f"needs a full build: the Makefile in {directory} doesn't stand by itself: {said}"
+        raise NeedsFullBuild(msg)
+    builtin: set[str] = set()
+    modules: dict[str, tuple[str, ...]] = {}
+    for line in done.stdout.decode(errors="replace").splitlines():
+        kind, *names = line.split() or [""]
+        objects = tuple(os.path.normpath(f"{directory}/{name}") for name in names)
+        if kind == "builtin":
+            builtin.update(objects)
+        elif kind == "module":
+            modules[f"{names[0].removesuffix('.o')}.ko"] = tuple(dict.fromkeys(objects[1:]))
+    return Directory(directory, frozenset(builtin), modules)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where kernel code comes from: the distro's image, headers and source of one version."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError, UserError
+from ksuite.processes import run, tool
+
+if TYPE_CHECKING:
+    from ksuite.kernels.store import Store
+
+KNOWN = {"distro": "6.1"}
+"""Names of sources and the kernel series each stands for."""
+
+PACKAGES = "linux-image-amd64 linux-headers-amd64 linux-source-6.1"
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """A kernel that can be booted, and all that is needed to rebuild modules of it.
+
+    :param name: what the user calls it.
+    :param release: what ``uname -r`` says in it.
+    :param version: the version that image, headers and source package share.
+    :param config: the configuration it was built with.
+    :param headers: the directory to build modules against.
+    :param modules: the directory of its modules.
+    :param tarball: its source, patched by the distro.
+    :param compiler: first line of what the compiler that built it says of itself.
+    """
+
+    name: str
+    release: str
+    version: str
+    image: Path
+    config: Path
+    headers: Path
+    modules: Path
+    tarball: Path
+    compiler: str
+
+
+def distro_source(name: str = "distro") -> KernelSource:
+    """Return the newest installed distro kernel whose headers and source are installed too.
+
+    :raises UserError: there is no such name.
+    :raises InfrastructureError: packages are missing, or are of different versions.
+    """
+    if name not in KNOWN:
+        known = ", ".join(sorted(KNOWN))
+        raise UserError(f"unknown kernel {name!r}: known are {known}")
+    series = KNOWN[name]
+    versions = _installed(series)
+    release = _newest_release(versions, series)
+    headers = Path(f"/usr/src/linux-headers-{release}")
+    config = Path(f"/boot/config-{release}")
+    source = KernelSource(
+        name=name,
+        release=release,
+        version=versions[f"linux-image-{release}"],
+        image=Path(f"/boot/vmlinuz-{release}"),
+        config=config,
+        headers=headers,
+        modules=Path(f"/lib/modules/{release}"),
+        tarball=Path(f"/usr/src/linux-source-{series}.tar.xz"),
+        compiler=_config_text(config, "CONFIG_CC_VERSION_TEXT"),
+    )
+    order = source.modules / "modules.order"
+    for path in (source.image, headers / "Makefile", order, source.tarball):
+        if not path.exists():
+            msg = f"{path} is missing although its package is installed: {_mend('--reinstall ')}"
+            raise InfrastructureError(msg)
+    return source
+
+
+def unpack(source: KernelSource, store: Store) -> Path:
+    """Return the source's tree in the store, to be read only.
+
+    :raises InfrastructureError: the tarball can't be read, or the store can't be written.
+    """
+    with source.tarball.open("rb") as tarball:
+        key = hashlib.file_digest(tarball, "sha256").hexdigest()
+
+    def extract(into: Path) -> None:
+        command = f'{tool("xz", "xz-utils")} -T0 -dc "$1" | tar -x --strip-components=1 -C "$2"'
+        done = run(["bash", "-o", "pipefail", "-c", command, "unpack", source.tarball, into])
+        if b"No space left on device" in done.stderr:
+            raise store.disk_full()
+        if done.returncode != 0:
+            text = done.stderr.decode(errors="replace").strip()[:500]
+            msg = f"{source.tarball} can't be unpacked: {text}; {_mend('--reinstall ')}"
+            raise InfrastructureError(msg)
+
+    return store.obtain("tree", key, extract)
+
+
+def check_compiler(source: KernelSource) -> None:
+    """Make sure that modules will be built by the compiler that built the kernel.
+
+    :raises InfrastructureError: it is another one, or missing.
+    """
+    command = source.compiler.split(maxsplit=1)[0]
+    done = run([tool(command, command), "--version"], env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"})
+    found = done.stdout.decode(errors="replace").partition("\n")[0].strip()
+    if found != source.compiler:
+        msg = (
+            f"the kernel {source.release} was built by {source.compiler!r}, but {command} here is "
+            f"{found!r}: their code can't be compared; apt-get install --reinstall {command}"
+        )
+        raise InfrastructureError(msg)
+
+
+def _mend(option: str = "") -> str:
+    return f"apt-get update && apt-get install {option}{PACKAGES}"
+
+
+def _installed(series: str) -> dict[str, str]:
+    """Return the versions of the installed packages of a kernel series."""
+    patterns = [f"linux-{part}-{series}*" for part in ("image", "headers", "source")]
+    form = "${db:Status-Status} ${Package} ${Version}\n"
+    # Its exit status says that one of the patterns matched nothing; what it prints is right.
+    done = run([tool("dpkg-query", "dpkg"), "-W", f"-f={form}", *patterns])
+    rows = [line.split() for line in done.stdout.decode().splitlines()]
+    return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+
+
+def _newest_release(versions: dict[str, str], series: str) -> str:
+    pattern = re.compile(rf"linux-image-({re.escape(series)}\.0-(\d+)-amd64)")
+    found = [match for package in versions if (match := pattern.fullmatch(package))]
+    wanted = versions.get(f"linux-source-{series}")
+    if not found or wanted is None:
+        missing = f"linux-image-{series}.*-amd64" if not found else f"linux-source-{series}"
+        raise InfrastructureError(f"package {missing} is not installed: {_mend()}")
+    whole = [
+        match
+        for match in found
+        if versions[match[0]] == wanted == versions.get(f"linux-headers-{match[1]}")
+    ]
+    if not whole:
+        have = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
+        msg = f"kernel image, headers and source are of different versions ({have}): {_mend()}"
+        raise InfrastructureError(msg)
+    return max(whole, key=lambda match: int(match[2]))[1]
+
+
+def _config_text(config: Path, option: str) -> str:
+    try:
+        text = config.read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"{config} can't be read: {error.strerror}; {_mend('--reinstall ')}"
+        raise InfrastructureError(msg) from error
+    match = re.search(rf'^{option}="(.*)"$', text, re.MULTILINE)
+    if match is None:
+        raise InfrastructureError(f"{config} has no {option}: {_mend('--reinstall ')}")
+    return match[1]

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The content-addressed store: what was made once is never made again.
+
+An entry appears by a rename, whole or not at all, with a manifest by which a damaged one is
+recognised and made anew. Any number of processes can use a store at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ksuite.errors import InfrastructureError
+from ksuite.kernels.held import (
+    disk_full,
+    disk_full_told,
+    held_directory,
+    remove_abandoned,
+    run_directory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Store", "digest", "run_directory"]
+
+MANIFEST = ".ksuite.json"
+SMALL_BYTES = 64 << 20
+"""Entries up to this size are checked byte by byte on each use, larger ones by file sizes."""
+
+_REMEDY = "set KSUITE_STORE to a directory with room that can be written"
+
+
+class Store:
+    """A directory of entries, each a directory named by kind and key."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def default(cls) -> Store:
+        """Return the store at ``$KSUITE_STORE``, or else the one in the user's cache."""
+        if chosen := os.environ.get("KSUITE_STORE"):
+            return cls(Path(chosen).absolute())
+        cache = os.environ.get("XDG_CACHE_HOME")
+        return cls((Path(cache) if cache else Path.home() / ".cache") / "ksuite")
+
+    def entry(self, kind: str, key: str) -> Path | None:
+        """Return a complete, undamaged entry, or None."""
+        place = self._place(kind, key)
+        return place if _is_whole(place) else None
+
+    @contextmanager
+    def create(self, kind: str, key: str) -> Iterator[Path]:
+        """Yield a directory to fill, which becomes the entry unless the body raises.
+
+        When somebody else has made the entry meanwhile, theirs stays.
+
+        :raises InfrastructureError: the disk is full, or the store can't be written.
+        """
+        with self._writable(kind), held_directory(self._temporary, "") as temporary:
+            work = temporary / "entry"
+            work.mkdir()
+            yield work
+            _seal(work)
+            self._publish(work, kind, key)
+
+    def obtain(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Return an entry, made by one process while others that want it wait.
+
+        :param make: fills the directory that it is given.
+        :raises InfrastructureError: the disk is full, or the store can't be written.
+        """
+        remove_abandoned(self._temporary, "")
+        if found := self.entry(kind, key):
+            return found
+        with self._locked(kind, key):
+            if self.entry(kind, key) is None:
+                with self.create(kind, key) as work:
+                    make(work)
+        return self._place(kind, key)
+
+    def disk_full(self) -> InfrastructureError:
+        """Return the error for a child process that found no space left in the store."""
+        return disk_full(self._called, _REMEDY)
+
+    def keep_log(self, name: str, text: str) -> Path:
+        """Write a log that outlives a failed build, and return where it is."""
+        with self._writable("logs"):
+            path = self.root / "logs" / f"{name}.log"
+            path.write_text(text, encoding="utf-8")
+            return path
+
+    def _place(self, kind: str, key: str) -> Path:
+        return self.root / kind / key
+
+    @property
+    def _temporary(self) -> Path:
+        return self.root / ".tmp"
+
+    @property
+    def _called(self) -> str:
+        return f"the store at {self.root}"
+
+    @contextmanager
+    def _writable(self, kind: str) -> Iterator[None]:
+        with disk_full_told(self._called, _REMEDY):
+            try:
+                for directory in (self._temporary, self.root / kind):
+                    directory.mkdir(parents=True, exist_ok=True)
+            except (PermissionError, NotADirectoryError, FileExistsError) as error:
+                msg = f"{self._called} can't be written: {error.strerror}; {_REMEDY}"
+                raise InfrastructureError(msg) from error
+            yield
+
+    @contextmanager
+    def _locked(self, kind: str, key: str) -> Iterator[None]:
+        with self._writable(kind):
+            lock = os.open(self.root / kind / f".{key}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+
+    def _publish(self, work: Path, kind: str, key: str) -> None:
+        place = self._place(kind, key)
+        if _is_whole(place):
+            return
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            work.rename(place)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+        _sync(place.parent)
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return the SHA-256 of parts in hex; different parts never run into one another."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big"))
+        total.update(data)
+    return total.hexdigest()
+
+
+def _seal(entry: Path) -> None:
+    """Write the manifest of an entry that is about to be published, and flush it to the disk."""
+    sizes = {path: path.lstat().st_size for path in _files(entry)}
+    # Flushing 78,000 files takes minutes; a large file that a power failure cut short shows
+    # by its size.
+    small = sum(sizes.values()) <= SMALL_BYTES
+    files: dict[str, list[Any]] = {}
+    for path, size in sizes.items():
+        files[str(path.relative_to(entry))] = [size, _sha256(path) if small else None]
+        if small:
+            _sync(path)
+    manifest = entry / MANIFEST
+    manifest.write_text(json.dumps({"files": files}), encoding="utf-8")
+    _sync(manifest)
+    _sync(entry)
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        manifest = json.loads((entry / MANIFEST).read_bytes())
+        return all(
+            os.lstat(f"{entry}/{name}").st_size == size
+            and (checksum is None or _sha256(entry / name) == checksum)
+            for name, (size, checksum) in manifest["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _files(top: Path) -> Iterator[Path]:
+    for directory, directories, names in os.walk(top):
+        links = [name for name in directories if Path(directory, name).is_symlink()]
+        yield from (Path(directory, name) for name in names + links)
+
+
+def _sha256(path: Path) -> str:
+    if path.is_symlink():
+        return digest(str(path.readlink()))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    if path.is_symlink():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The controller's end of the agent: an execnet gateway over any pair of byte streams.
+
+What the DUT sends is data: execnet's serializer knows only plain types, a message that claims to be
+larger than the limit ends the connection, and a gateway on this side refuses to execute anything.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from execnet import gateway_base, gateway_bootstrap
+from execnet.gateway_io import popen_bootstrapline
+from execnet.xspec import XSpec
+
+if TYPE_CHECKING:
+    import queue
+    from collections.abc import Callable
+
+BOOT_LINE: str = popen_bootstrapline
+"""What the DUT's ``python -u -c`` runs: it reads the agent from its standard input."""
+MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+_HEADER = struct.Struct("!bii")
+"""execnet's message header: type, channel, payload bytes."""
+
+_SERVE = "from ksuite.dut.agent import serve\nserve(channel)\n"
+
+
+class BoundedStreams(gateway_base.Popen2IO):  # type: ignore[misc]  # execnet is untyped here
+    """Two byte streams as execnet wants them, reading no message larger than the limit."""
+
+    def read(self, numbytes: int) -> bytes:
+        """Read exactly that many bytes.
+
+        :raises EOFError: the stream ended, or the DUT claims more than the limit.
+        """
+        if numbytes > MESSAGE_LIMIT_BYTES or numbytes < 0:
+            raise EOFError(f"the DUT announced a message of {numbytes} bytes")
+        data: bytes = super().read(numbytes)
+        return data
+
+    def wait(self) -> None:
+        """The streams' process belongs to the machine."""
+
+    def kill(self) -> None:
+        """The streams' process belongs to the machine."""
+
+
+class Agent:
+    """The connection; its answers and its end go into `events` as ``(name, payload)``.
+
+    Events: ``("ready", release)``, ``("answer", tuple)``, ``("gone", reason)``.
+    """
+
+    def __init__(
+        self, to_dut: BinaryIO, from_dut: BinaryIO, events: queue.SimpleQueue[tuple[str, Any]]
+    ) -> None:
+        self._events = events
+        self._channel: Any = None
+        model = gateway_base.get_execmodel("thread")
+        self._streams = BoundedStreams(to_dut, from_dut, model)
+        threading.Thread(target=self._connect, name="ks-agent", daemon=True).start()
+
+    def _connect(self) -> None:
+        try:
+            gateway = gateway_bootstrap.bootstrap(
+                self._streams, XSpec("popen//id=dut//execmodel=main_thread_only")
+            )
+            self._channel = gateway.remote_exec(_SERVE)
+            self._channel.setcallback(self._received, endmarker=None)
+        except (EOFError, OSError, ValueError, AssertionError, gateway_base.DumpError) as error:
+            self._events.put(("gone", str(error)))
+
+    def _received(self, message: Any) -> None:
+        if message is None:
+            self._events.put(("gone", "the agent's stream ended"))
+        elif isinstance(message, tuple) and len(message) == 2 and isinstance(message[1], str):
+            self._events.put(("ready" if not self._ready else "answer", message))
+            self._ready = True
+        else:
+            self._events.put(("answer", message))
+
+    _ready = False
+
+    def send(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        """Ask for a call.
+
+        :raises OSError: the connection is gone.
+        """
+        self._channel.send((function.__module__, function.__qualname__, tuple(args), dict(kwargs)))

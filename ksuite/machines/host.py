@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this host can do for a guest, found out by trying."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from ksuite.errors import InfrastructureError
+from ksuite.processes import contained, run, tool
+
+KVM_PROBE_SECONDS = 8.0
+_QEMU = "qemu-system-x86_64"
+
+
+def qemu_version() -> str:
+    """Return QEMU's version, such as 7.2.22.
+
+    :raises InfrastructureError: QEMU is missing or does not say.
+    """
+    done = run([tool(_QEMU, "qemu-system-x86"), "--version"], timeout_seconds=30)
+    found = re.search(rb"version (\d+[\d.]*)", done.stdout)
+    if not found:
+        raise InfrastructureError(f"{_QEMU} --version says nothing of a version: {done.stdout!r}")
+    return found[1].decode()
+
+
+def kvm_works(image: Path) -> bool:
+    """Whether KVM runs a kernel here: boots one and waits for its first line.
+
+    /dev/kvm tells nothing: it may be there where the host's hypervisor doesn't nest.
+    """
+    if not Path("/dev/kvm").exists():
+        return False
+    command = [*contained(), tool(_QEMU, "qemu-system-x86"), "-enable-kvm", "-nodefaults"]
+    command += ["-no-reboot", "-display", "none", "-m", "256M", "-serial", "stdio"]
+    command += ["-kernel", str(image), "-append", "console=ttyS0 earlyprintk=serial panic=-1"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=KVM_PROBE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            printed, _ = process.communicate()
+    return b"Linux version" in printed

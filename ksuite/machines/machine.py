@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every machine can do, however it came up: booted, restored, reached, or already here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Clock(StrEnum):
+    """What the DUT's time is made of."""
+
+    INSTRUCTIONS = "instructions"
+    """QEMU -icount shift=0: one guest instruction is one nanosecond."""
+    WALL = "wall"
+    """Real time: KVM, bare metal, or plain emulation."""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """What a machine is made of; with the kernel's, its part of a fingerprint.
+
+    :param cpu_model: QEMU's name of it; a fixed one, so that the same code runs everywhere.
+    :param memory_mib: guest memory in MiB.
+    """
+
+    clock: Clock = Clock.INSTRUCTIONS
+    vcpus: int = 1
+    cpu_model: str = "Nehalem"
+    memory_mib: int = 1024
+    boot_timeout_seconds: float = 120.0
+    call_timeout_seconds: float = 60.0
+
+
+class Machine(Protocol):
+    """A DUT that is up."""
+
+    release: str
+    """``uname -r`` as the DUT says it."""
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a module-level function of `ksuite.dut` on the DUT and return its plain result.
+
+        :param timeout: host seconds; the machine's own limit when None.
+        :raises KernelFault: splat, panic, hang or silence; the machine must be thrown away.
+        :raises DutError: the function met an OSError: a kernel interface refused something.
+        :raises InfrastructureError: the function itself failed: a bug of ours.
+        """
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call makes sense: up, and no fault seen."""
+
+    @property
+    def console(self) -> str:
+        """The console so far (its first and last part where it is very long)."""
+
+    def close(self) -> None:
+        """End the machine at once."""

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest booted by virtme-ng, its root the host's, read-only, its agent on virtme-ng's stdio."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import ksuite
+from ksuite.errors import DutError, InfrastructureError, KernelFault
+from ksuite.machines.agent import BOOT_LINE, Agent
+from ksuite.machines.console import Console
+from ksuite.machines.machine import Clock, MachineSpec
+from ksuite.processes import contained, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+SPLAT_GRACE_SECONDS = 3.0
+"""How long a splat may take to be printed to its end."""
+
+KERNEL_ARGUMENTS = (
+    "nokaslr",
+    "oops=panic",
+    "panic=-1",
+    "unknown_nmi_panic",
+    "nowatchdog",
+    "mitigations=off",
+)
+
+
+class VirtmeMachine:
+    """A running guest; a context manager.
+
+    The constructor returns at once; the boot goes on by itself, the first call waits for it.
+
+    :param image: the kernel image to boot; its modules are in /lib/modules.
+    :param run_directory: a private directory for sockets and temporary files.
+    :raises InfrastructureError: a tool is missing.
+    """
+
+    def __init__(
+        self, image: Path, spec: MachineSpec, run_directory: Path, *, kvm: bool = False
+    ) -> None:
+        self.spec = spec
+        self.release = ""
+        self.boot_seconds = 0.0
+        self._started = time.monotonic()
+        self._console = Console()
+        self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._fault: KernelFault | InfrastructureError | None = None
+        self._monitor = run_directory / "monitor"
+        command = vng_command(image, spec, self._monitor, kvm=kvm)
+        self._process = subprocess.Popen(
+            [*contained(), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(run_directory),
+        )
+        assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: PT018
+        self._reader = threading.Thread(target=self._read_console, name="ks-console", daemon=True)
+        self._reader.start()
+        self._agent = Agent(self._process.stdin, self._process.stdout, self._events)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call makes sense."""
+        return self._fault is None and self._process.poll() is None
+
+    @property
+    def console(self) -> str:
+        """The console so far."""
+        return self._console.text
+
+    def wait_ready(self) -> None:
+        """Wait until the agent answers.
+
+        :raises KernelFault: the kernel broke while it booted.
+        :raises InfrastructureError: no agent within the boot's time limit.
+        """
+        if self.release:
+            return
+        left = self._started + self.spec.boot_timeout_seconds - time.monotonic()
+        _, (_, self.release) = self._next("ready", max(left, 1.0), "the boot")
+        self.boot_seconds = time.monotonic() - self._started
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a function of `ksuite.dut` on the DUT; see `Machine.call`."""
+        self.wait_ready()
+        if self._fault is not None:
+            raise self._fault
+        name = f"{function.__module__}.{function.__qualname__}"
+        with contextlib.suppress(OSError):  # a dead connection shows as its "gone" event
+            self._agent.send(function, args, kwargs)
+        limit = self.spec.call_timeout_seconds if timeout is None else timeout
+        _, answer = self._next("answer", limit, name)
+        return _result(answer, name)
+
+    def close(self) -> None:
+        """Kill the guest and wait until all of it is gone."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(timeout=5)
+        for stream in (self._process.stdin, self._process.stderr):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+
+    def _read_console(self) -> None:
+        stream = self._process.stderr
+        while data := stream.read1(65536):  # type: ignore[union-attr]
+            self._console.feed(data)
+            if self._console.splat is not None:
+                self._events.put(("splat", None))
+        self._events.put(("silence", None))
+
+    def _next(self, wanted: str, timeout_seconds: float, doing: str) -> tuple[str, Any]:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            try:
+                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self._fail(self._hang(timeout_seconds, doing))
+            if event[0] == wanted and self._console.splat is None:
+                return event
+            if event[0] in {"splat", "gone", "silence"} or self._console.splat is not None:
+                self._await_end_of_splat()
+                self._fail(self._death(doing, str(event[1] or "")))
+
+    def _fail(self, fault: KernelFault | InfrastructureError) -> None:
+        self._fault = fault
+        raise fault
+
+    def _await_end_of_splat(self) -> None:
+        deadline = time.monotonic() + SPLAT_GRACE_SECONDS
+        while time.monotonic() < deadline and self._reader.is_alive():
+            if self._console.splat_ended:
+                return
+            time.sleep(0.05)
+
+    def _death(self, doing: str, reason: str) -> KernelFault | InfrastructureError:
+        splat = self._console.splat
+        if splat is not None:
+            return KernelFault(splat.kind, splat.summary, self._console.excerpt())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=SPLAT_GRACE_SECONDS)
+        status = self._process.poll()
+        if not self.release or status not in {0, None}:
+            text = f"the guest ended (status {status}) during {doing}: {reason}"
+            return InfrastructureError(f"{text}\nlast of its console:\n{self._console.excerpt()}")
+        summary = f"the guest stopped without a word during {doing}"
+        return KernelFault("silence", summary, self._console.excerpt())
+
+    def _hang(self, timeout_seconds: float, doing: str) -> KernelFault | InfrastructureError:
+        if not self.release:
+            text = f"no agent within {timeout_seconds:.0f} s of {doing}"
+            return InfrastructureError(f"{text}\nlast of its console:\n{self._console.excerpt()}")
+        # The NMI makes the stuck CPU print where it is, then panic (unknown_nmi_panic).
+        self._inject_nmi()
+        self._await_end_of_splat()
+        summary = f"no answer within {timeout_seconds:.0f} s of {doing}"
+        return KernelFault("hang", summary, self._console.excerpt())
+
+    def _inject_nmi(self) -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(SPLAT_GRACE_SECONDS)
+            monitor.connect(str(self._monitor))
+            monitor.sendall(b"nmi\n")
+            monitor.recv(4096)
+
+
+def _result(answer: Any, name: str) -> Any:
+    match answer:
+        case ("ok", result):
+            return result
+        case ("error", "os", str(text), str(trace)):
+            raise DutError(f"{name}: {text}", trace)
+        case ("error", "bug", str(text), str(trace)):
+            raise InfrastructureError(f"{name} failed on the DUT: {text}\n{trace}")
+        case _:
+            raise InfrastructureError(f"{name}: the DUT answered with garbage")
+
+
+def _environment(run_directory: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"PATH": path, "HOME": str(run_directory), "TMPDIR": str(run_directory), "LC_ALL": "C"}
+
+
+def vng_command(image: Path, spec: MachineSpec, monitor: Path, *, kvm: bool) -> list[str]:
+    """Return the virtme-ng command line that boots a guest with our agent on its stdio."""
+    root = Path(ksuite.__file__).parent.parent
+    agent = f"PYTHONHASHSEED=0 PYTHONPATH={root} {sys.executable} -u -B -c '{BOOT_LINE}'"
+    command = [tool("vng", "virtme-ng from PyPI"), "--run", str(image), "--force-9p", "--verbose"]
+    command += ["--disable-monitor", "--cpus", str(spec.vcpus), "--memory", f"{spec.memory_mib}M"]
+    if not kvm:
+        command += ["--disable-kvm"]
+    for argument in KERNEL_ARGUMENTS:
+        command += ["--append", argument]
+    options = f"-monitor unix:{monitor},server=on,wait=off"
+    if not kvm:
+        options += f" -cpu {spec.cpu_model}"
+    if spec.clock is Clock.INSTRUCTIONS:
+        options += " -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm"
+        # TSC ticks are QEMU's virtual nanoseconds; measuring them would only add an error.
+        command += ["--append", "tsc=reliable", "--append", "tsc_early_khz=1000000"]
+    return [*command, f"--qemu-opts={options}", "--exec", agent]

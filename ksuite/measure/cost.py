@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A cost: time per packet on a clock, with all that must be known to compare it."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+
+from ksuite.machines.machine import Clock
+
+UNITS = {Clock.INSTRUCTIONS: "instructions/packet", Clock.WALL: "ns/packet"}
+"""Under -icount shift=0 a nanosecond of guest time is one instruction."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Everything that makes two costs comparable.
+
+    :param parameters: the scenario's parameters, sorted.
+    :param kernel_config: sha256 of the base kernel's .config.
+    :param compiler: the compiler that built what is measured, as it names itself.
+    :param qemu: QEMU's major version; empty on hardware.
+    """
+
+    clock: Clock
+    scenario: str
+    scenario_version: int
+    parameters: tuple[tuple[str, int | str], ...]
+    kernel_release: str
+    kernel_config: str
+    compiler: str
+    cpu_model: str
+    vcpus: int
+    qemu: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The windows of one measurement.
+
+    :param windows: time per packet of each window, in the clock's unit.
+    """
+
+    fingerprint: Fingerprint
+    windows: tuple[float, ...] = field(default=())
+
+    @property
+    def median(self) -> float:
+        """The cost itself, in `unit`."""
+        return statistics.median(self.windows)
+
+    @property
+    def spread(self) -> float:
+        """How repeatable it was: the width of all windows relative to their median."""
+        return (max(self.windows) - min(self.windows)) / self.median
+
+    @property
+    def unit(self) -> str:
+        """What the numbers count."""
+        return UNITS[self.fingerprint.clock]

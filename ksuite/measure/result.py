@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The result of a check: plain frozen data, the one source of every report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ksuite.measure.verdict import Verdict, overall
+
+if TYPE_CHECKING:
+    from ksuite.measure.verdict import Comparison
+
+BASE = "base"
+CANDIDATE = "candidate"
+VARIANTS = (BASE, CANDIDATE)
+
+
+@dataclass(frozen=True)
+class TestOutcome:
+    """What one test said of one variant.
+
+    :param test: the test's name without its variant.
+    :param variant: base, candidate, or empty where the test compares both.
+    :param seconds: host time it took.
+    :param console: the console around a kernel fault.
+    """
+
+    __test__ = False
+
+    test: str
+    variant: str
+    verdict: Verdict
+    seconds: float
+    detail: str = ""
+    console: str = ""
+
+
+@dataclass(frozen=True)
+class NamedComparison:
+    """A cost's comparison under its test's name."""
+
+    name: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was judged, and on what.
+
+    :param modules: for each variant, the loaded modules as "name build-id".
+    :param identical: base and candidate have the same object code.
+    """
+
+    series: str
+    series_digest: str
+    kernel: str
+    kernel_version: str
+    clock: str
+    machine: str
+    modules: dict[str, tuple[str, ...]]
+    identical: bool = False
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A whole run.
+
+    :param error: why nothing could be judged, where that is so.
+    """
+
+    subject: Subject | None
+    outcomes: tuple[TestOutcome, ...]
+    comparisons: tuple[NamedComparison, ...]
+    verdict: Verdict
+    exit_code: int
+    seconds: float
+    error: str = ""
+
+
+def candidate_verdict(outcomes: tuple[TestOutcome, ...]) -> Verdict:
+    """Return the run's verdict: the candidate's; the base's failures are what the series mends."""
+    return overall(outcome.verdict for outcome in outcomes if outcome.variant != BASE)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Child processes that can't outlive us, and commands whose failure is told in one line.
+
+A contained child runs in a PID namespace of its own: when the controller dies, however it dies,
+the kernel kills the namespace's first process and with it everything that the child started
+(pid_namespaces(7), PR_SET_PDEATHSIG in prctl(2)).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+NOBODY = 65534
+"""uid and gid of Debian's nobody/nogroup, which own nothing."""
+
+
+def tool(name: str, package: str) -> str:
+    """Return the path of a command.
+
+    :param package: the Debian package that holds it, for the error message.
+    :raises InfrastructureError: it is not installed.
+    """
+    path = shutil.which(name)
+    if path is None:
+        msg = f"{name} is missing: install it with `apt-get install {package}`, or run ./bootstrap"
+        raise InfrastructureError(msg)
+    return path
+
+
+def contained(*, drop_root: bool = False) -> list[str]:
+    """Return the command prefix that runs a child in PID and network namespaces of its own.
+
+    :param drop_root: run as nobody, without capabilities; for code that we don't trust.
+    """
+    prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
+    if os.geteuid() != 0:
+        prefix += ["--user", "--map-current-user"]
+    prefix += ["--pid", "--net", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
+    if drop_root and os.geteuid() == 0:
+        prefix += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        prefix += ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--"]
+    return prefix
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout_seconds: float = 600,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end and return what it printed, whatever its exit status.
+
+    :raises InfrastructureError: it could not be started, or ran out of time.
+    """
+    argv = [str(word) for word in command]
+    try:
+        return subprocess.run(
+            argv,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=timeout_seconds,
+        )
+    except OSError as error:
+        raise InfrastructureError(f"can't start {argv[0]}: {error}") from error
+    except subprocess.TimeoutExpired as error:
+        msg = f"{argv[0]} did not end within {timeout_seconds:.0f} s: {' '.join(argv)[:200]}"
+        raise InfrastructureError(msg) from error

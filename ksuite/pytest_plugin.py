@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ksuite in pytest: options ``--ks-*``, fixtures and markers ``ks_*``; thin over campaigns."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ksuite.campaigns.check import Check, CheckOptions, CostRequest
+from ksuite.campaigns.suites import SUITES, Suite, check_scenario
+from ksuite.errors import (
+    DutError,
+    ExitCode,
+    KernelFault,
+    KsuiteError,
+    NothingToCompare,
+    SeriesError,
+)
+from ksuite.machines.machine import Clock
+from ksuite.measure.result import (
+    BASE,
+    VARIANTS,
+    CheckResult,
+    NamedComparison,
+    TestOutcome,
+    candidate_verdict,
+)
+from ksuite.measure.verdict import EXIT_CODES, Comparison, Verdict
+from ksuite.report import json_file, terminal
+from ksuite.report.progress import progress_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from _pytest.terminal import TerminalReporter
+
+    from ksuite.campaigns.dut import Dut
+
+THEIR_FAULT = (AssertionError, KernelFault, DutError, SeriesError, pytest.fail.Exception)
+"""What counts against the kernel under test; everything else that is raised is ours."""
+
+
+@dataclass
+class Run:
+    """The state of one pytest session that judges a series."""
+
+    started: float = field(default_factory=time.monotonic)
+    check: Check | None = None
+    error: KsuiteError | None = None
+    outcomes: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
+    comparisons: dict[str, NamedComparison] = field(default_factory=dict)
+    result: CheckResult | None = None
+
+
+RUN = pytest.StashKey[Run]()
+COMPARISON = pytest.StashKey[Comparison]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    group = parser.getgroup("ksuite", "kernel patch validation (ksuite)")
+    group.addoption(
+        "--ks-series",
+        metavar="PATH",
+        help="series to judge: an mbox, a patch, a quilt directory, or TREE:REV..REV "
+        "(default: the suite's own, from patches/)",
+    )
+    group.addoption("--ks-kernel", default="distro", metavar="NAME", help="base kernel (distro)")
+    group.addoption("--ks-scenario", metavar="NAME", help="run only this scenario")
+    group.addoption("--ks-json", metavar="FILE", help="write the whole result as JSON")
+    group.addoption(
+        "--ks-clock",
+        choices=[str(clock) for clock in Clock],
+        default=str(Clock.INSTRUCTIONS),
+        help="what costs are measured with (instructions)",
+    )
+    group.addoption(
+        "--ks-timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="a DUT that is silent for so long hangs (60)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers."""
+    config.addinivalue_line(
+        "markers", "ks_scenario(name): the scenario that a test belongs to, for --ks-scenario"
+    )
+    config.addinivalue_line(
+        "markers", "ks_cost(scenario, frame_bytes): a cost that a test needs measured"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what ``--ks-scenario`` asks for."""
+    wanted = config.getoption("--ks-scenario")
+    if not wanted or wanted in {suite.name for suite in SUITES}:
+        return
+    kept = [item for item in items if _scenario(item) == wanted]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _scenario(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("ks_scenario")
+    if marker is None:
+        return ""
+    if len(marker.args) != 1 or not isinstance(marker.args[0], str):
+        raise pytest.UsageError(f"{item.nodeid}: ks_scenario takes one name")
+    return marker.args[0]
+
+
+def _judges(item: pytest.Item) -> bool:
+    return "ks_check" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Build and boot before the first test, so that a bad series is one line and an exit code."""
+    items = [item for item in session.items if _judges(item)]
+    if session.config.option.collectonly or session.testsfailed:
+        return
+    if not items and not session.config.getoption("--ks-scenario"):
+        return
+    run = session.config.stash.setdefault(RUN, Run())
+    try:
+        run.check = _prepared_check(session.config, items)
+    except KsuiteError as error:
+        run.error = error
+        pytest.exit("the series was not judged", returncode=int(error.exit_code))
+
+
+def _prepared_check(config: pytest.Config, items: list[pytest.Item]) -> Check:
+    scenario = config.getoption("--ks-scenario")
+    if scenario:
+        check_scenario(scenario)
+    if not items:
+        raise NothingToCompare(f"no test belongs to scenario {scenario!r}")
+    directories = {item.path.parent.name for item in items}
+    suites = [suite for suite in SUITES if suite.name in directories]
+    series = config.getoption("--ks-series") or str(config.rootpath / suites[0].default_series)
+    options = CheckOptions(
+        series,
+        config.getoption("--ks-kernel"),
+        Clock(config.getoption("--ks-clock")),
+        config.getoption("--ks-timeout"),
+    )
+    with _progress(config) as progress:
+        return _entered(Check(options, suites, progress), suites)
+
+
+def _entered(check: Check, suites: list[Suite]) -> Check:
+    check.must_fit(suites)
+    return check.__enter__()
+
+
+@contextmanager
+def _progress(config: pytest.Config) -> Iterator[Callable[[str], None]]:
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled(), progress_line(sys.stderr) as progress:
+        yield progress
+
+
+@pytest.fixture(scope="session")
+def ks_check(
+    request: pytest.FixtureRequest, record_testsuite_property: Callable[[str, object], None]
+) -> Check:
+    """Return the check in progress: series, builds, DUT."""
+    check = request.config.stash[RUN].check
+    if check is None:
+        pytest.fail("ks_check is only there while a series is judged")
+    for name in ("series", "kernel_version", "clock", "machine"):
+        record_testsuite_property(f"ksuite.{name}", getattr(check.subject, name))
+    return check
+
+
+@pytest.fixture(scope="session", params=VARIANTS)
+def ks_variant(request: pytest.FixtureRequest) -> str:
+    """Return the variant that a test looks at; parametrises it over base and candidate."""
+    return str(request.param)
+
+
+@pytest.fixture
+def ks_dut(ks_check: Check, ks_variant: str) -> Dut:
+    """Return the DUT, alive, with the variant's modules loaded and their build-ids checked."""
+    ks_check.dut.use(ks_variant)
+    return ks_check.dut
+
+
+@pytest.fixture
+def ks_comparison(request: pytest.FixtureRequest, ks_check: Check) -> Comparison:
+    """Return base against candidate for the cost that the test's ``ks_cost`` marker names.
+
+    All costs of the session are measured at the first use, in turns of base and candidate.
+    """
+    wanted = {item: _requested(item) for item in request.session.items if _requested(item)}
+    requests = sorted(set(filter(None, wanted.values())))
+    comparisons = ks_check.compare_costs(requests)
+    mine = wanted[request.node]
+    if mine is None:
+        raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, frame_bytes)")
+    request.node.stash[COMPARISON] = comparisons[mine]
+    run = request.config.stash[RUN]
+    run.comparisons[mine.name] = NamedComparison(mine.name, comparisons[mine])
+    return comparisons[mine]
+
+
+def _requested(item: pytest.Item) -> CostRequest | None:
+    marker = item.get_closest_marker("ks_cost")
+    return CostRequest(*marker.args, **marker.kwargs) if marker else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Classify what happened, and keep the base's failures from failing the run."""
+    report = yield
+    if not _judges(item) or RUN not in item.config.stash:
+        return report
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, KsuiteError):
+        console = getattr(error, "console", "") or getattr(error, "remote_traceback", "")
+        report.longrepr = f"{type(error).__name__}: {error}\n{console}".rstrip()
+    variant = getattr(item, "callspec").params.get("ks_variant", "") if _has_params(item) else ""  # noqa: B009
+    outcome = _outcome(item, variant, report, error)
+    if outcome is not None:
+        outcomes = item.config.stash[RUN].outcomes
+        known = outcomes.get((outcome.test, variant))
+        if known is None or known.verdict is Verdict.PASS:
+            outcomes[outcome.test, variant] = outcome
+    if variant == BASE and report.failed and isinstance(error, THEIR_FAULT):
+        report.outcome = "skipped"
+        report.wasxfail = f"{BASE}: {str(error).splitlines()[0] if str(error) else report.when}"
+    return report
+
+
+def _has_params(item: pytest.Item) -> bool:
+    return hasattr(item, "callspec")
+
+
+def _outcome(
+    item: pytest.Item, variant: str, report: pytest.TestReport, error: BaseException | None
+) -> TestOutcome | None:
+    if report.passed and report.when != "call":
+        return None
+    if report.failed:
+        verdict = Verdict.FAIL if isinstance(error, THEIR_FAULT) else Verdict.ERROR
+    else:
+        verdict = Verdict.SKIP if report.skipped else Verdict.PASS
+    compared = item.stash.get(COMPARISON, None)
+    if compared is not None and report.when == "call":
+        verdict = compared.verdict
+    name = item.name
+    for old, new in ((f"[{variant}]", ""), (f"[{variant}-", "["), (f"-{variant}]", "]")):
+        name = name.replace(old, new) if variant else name
+    console = getattr(error, "console", "")
+    return TestOutcome(name, variant, verdict, report.duration, _detail(error), console)
+
+
+def _detail(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, (KsuiteError, AssertionError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """End the DUT, conclude, and put our exit code in the place of pytest's."""
+    run = session.config.stash.get(RUN, None)
+    if run is None:
+        return (yield)
+    try:
+        if run.check is not None:
+            subject = run.check.subject
+            run.check.__exit__(None, None, None)
+        else:
+            subject = None
+        run.result = _conclude(run, subject, session)
+        session.exitstatus = run.result.exit_code
+        _write_json(session, run.result)
+    finally:
+        result = yield
+    return result
+
+
+def _conclude(run: Run, subject: Any, session: pytest.Session) -> CheckResult:
+    outcomes = tuple(run.outcomes.values())
+    verdict, error = candidate_verdict(outcomes), ""
+    code = EXIT_CODES[verdict]
+    if run.error is not None:
+        verdict, error, code = _verdict_of(run.error), str(run.error), run.error.exit_code
+    elif session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
+        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        error = "interrupted" if interrupted else "pytest failed"
+        verdict = Verdict.ERROR
+        code = ExitCode.INTERRUPTED if interrupted else ExitCode.INFRASTRUCTURE
+    comparisons = tuple(run.comparisons.values())
+    seconds = time.monotonic() - run.started
+    return CheckResult(subject, outcomes, comparisons, verdict, int(code), seconds, error)
+
+
+def _verdict_of(error: KsuiteError) -> Verdict:
+    if isinstance(error, SeriesError):
+        return Verdict.FAIL
+    return Verdict.INCOMPARABLE if isinstance(error, NothingToCompare) else Verdict.ERROR
+
+
+def _write_json(session: pytest.Session, result: CheckResult) -> None:
+    path = session.config.getoption("--ks-json")
+    if not path:
+        return
+    try:
+        json_file.write(result, Path(path))
+    except KsuiteError as error:
+        session.exitstatus = int(error.exit_code)
+        reporter = session.config.pluginmanager.getplugin("terminalreporter")
+        reporter.write_line(f"ksuite: {error}", red=True)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Print the report."""
+    run = config.stash.get(RUN, None)
+    if run is None or run.result is None:
+        return
+    terminalreporter.section("ksuite")
+    colour = terminalreporter.hasmarkup
+    width = max(80, terminalreporter._tw.fullwidth)  # noqa: SLF001 (the width has no public name)
+    terminalreporter.write(terminal.render(run.result, width=width, colour=colour))

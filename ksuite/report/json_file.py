@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A check's result as JSON; the schema is described in docs/result-schema.md."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ksuite import __version__
+from ksuite.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ksuite.measure.cost import Cost
+    from ksuite.measure.result import CheckResult
+
+SCHEMA = 1
+"""Raised when a field changes its meaning or goes away; new fields don't raise it."""
+
+
+def as_plain(result: CheckResult) -> dict[str, Any]:
+    """Return a result as what `json` takes."""
+    return {
+        "schema": SCHEMA,
+        "ksuite": __version__,
+        "verdict": str(result.verdict),
+        "exit_code": int(result.exit_code),
+        "error": result.error,
+        "seconds": round(result.seconds, 3),
+        "subject": asdict(result.subject) if result.subject else None,
+        "tests": [asdict(outcome) for outcome in result.outcomes],
+        "costs": [
+            {
+                "name": named.name,
+                "verdict": str(named.comparison.verdict),
+                "reason": named.comparison.reason,
+                "change": named.comparison.change,
+                "threshold": named.comparison.threshold,
+                "base": _cost(named.comparison.base),
+                "candidate": _cost(named.comparison.candidate),
+            }
+            for named in result.comparisons
+        ],
+    }
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    return {
+        "median": cost.median,
+        "unit": cost.unit,
+        "spread": cost.spread,
+        "windows": list(cost.windows),
+        "fingerprint": asdict(cost.fingerprint),
+    }
+
+
+def write(result: CheckResult, path: Path) -> None:
+    """Write a result, whole or not at all.
+
+    :raises InfrastructureError: the file can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            json.dump(as_plain(result), stream, indent=1)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InfrastructureError(f"can't write {path}: {error.strerror}") from error

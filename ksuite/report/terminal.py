@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A check's result as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from ksuite.machines.console import printable
+from ksuite.measure.result import BASE, CANDIDATE
+from ksuite.measure.verdict import Verdict
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ksuite.measure.result import CheckResult, Subject, TestOutcome
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.IMPROVED: "bold green",
+    Verdict.FAIL: "bold red",
+    Verdict.REGRESSION: "bold red",
+    Verdict.ERROR: "bold magenta",
+    Verdict.INCOMPARABLE: "yellow",
+    Verdict.SKIP: "dim",
+}
+
+
+def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> str:
+    """Return the whole report as text."""
+    console = Console(
+        width=width, force_terminal=colour, color_system="standard" if colour else None, file=None
+    )
+    with console.capture() as capture:
+        console.print(_report(result))
+    return capture.get()
+
+
+def _report(result: CheckResult) -> Group:
+    parts: list[RenderableType] = []
+    if result.subject:
+        parts.append(_subject(result.subject))
+    if result.outcomes:
+        parts.append(_functions(result.outcomes))
+    if result.comparisons:
+        parts.append(_costs(result))
+    parts.extend(_failures(result.outcomes))
+    verdict = Text("verdict: ").append(result.verdict, style=STYLES[result.verdict])
+    parts.append(verdict.append(f" (exit {result.exit_code}, {result.seconds:.0f} s)"))
+    if result.error:
+        parts.append(Text(printable(result.error)))
+    return Group(*parts)
+
+
+def _subject(subject: Subject) -> Text:
+    lines = [
+        f"series    {subject.series} ({subject.series_digest[:12]})",
+        f"kernel    {subject.kernel} ({subject.kernel_version})",
+        f"machine   {subject.machine}; clock: {subject.clock}",
+    ]
+    lines += [f"{name:<9} {', '.join(modules)}" for name, modules in subject.modules.items()]
+    if subject.identical:
+        lines.append("note      base and candidate have identical object code")
+    return Text(printable("\n".join(lines)))
+
+
+def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
+    table = Table("function", BASE, CANDIDATE, box=box.SIMPLE_HEAD, pad_edge=False)
+    rows: dict[str, dict[str, Verdict]] = {}
+    for outcome in outcomes:
+        if outcome.variant:
+            rows.setdefault(outcome.test, {})[outcome.variant] = outcome.verdict
+    for test, verdicts in rows.items():
+        table.add_row(_title(test), *(_cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
+    return table
+
+
+def _title(test: str) -> str:
+    """Return a test's name as words: what it says of the kernel, then its parameters."""
+    name, _, parameters = printable(test).removeprefix("test_").partition("[")
+    words = name.replace("_", " ")
+    return f"{words} ({parameters.removesuffix(']')})" if parameters else words
+
+
+def _cell(verdict: Verdict | None) -> Text:
+    return Text("-") if verdict is None else Text(verdict, style=STYLES[verdict])
+
+
+def _costs(result: CheckResult) -> Table:
+    first = result.comparisons[0].comparison.base
+    windows = f"median and spread of {len(first.windows)} windows each"
+    caption = f"{first.unit} on the {first.fingerprint.clock} clock; {windows}"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
+    table.add_column("cost", no_wrap=True)
+    for heading in (BASE, "spread", CANDIDATE, "spread", "change", "limit"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for named in result.comparisons:
+        comparison = named.comparison
+        table.add_row(
+            named.name,
+            f"{comparison.base.median:,.1f}",
+            f"{comparison.base.spread:.3%}",
+            f"{comparison.candidate.median:,.1f}",
+            f"{comparison.candidate.spread:.3%}",
+            f"{comparison.change:+.2%}",
+            f"{comparison.threshold:.2%}",
+            _cell(comparison.verdict),
+        )
+    return table
+
+
+def _failures(outcomes: tuple[TestOutcome, ...]) -> list[Text]:
+    bad = (Verdict.FAIL, Verdict.ERROR, Verdict.REGRESSION, Verdict.INCOMPARABLE)
+    texts = []
+    for outcome in outcomes:
+        if outcome.verdict not in bad:
+            continue
+        if outcome.variant == BASE:
+            what = f"{BASE} {outcome.verdict}, without the series: {_title(outcome.test)}"
+        else:
+            what = f"{outcome.verdict}: {_title(outcome.test)}"
+        text = Text(what, style=STYLES[outcome.verdict])
+        text.append(f"\n    {printable(_first_lines(outcome.detail))}\n", style="not bold default")
+        if outcome.console and outcome.variant != BASE:
+            text.append(f"{printable(outcome.console)}\n", style="not bold dim")
+        texts.append(text)
+    return texts
+
+
+def _first_lines(detail: str, limit: int = 12) -> str:
+    lines = detail.splitlines()
+    more = [f"[... {len(lines) - limit} more lines]"] if len(lines) > limit else []
+    return "\n    ".join(lines[:limit] + more)

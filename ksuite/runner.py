@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs suites in pytest and answers with our exit codes, whoever it was that ended the run.
+
+``python -m ksuite.runner`` takes pytest's arguments.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ksuite.errors import ExitCode
+from ksuite.pytest_plugin import RUN
+
+_PYTEST_CODES = {
+    pytest.ExitCode.OK: ExitCode.PASS,
+    pytest.ExitCode.TESTS_FAILED: ExitCode.FAIL,
+    pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
+    pytest.ExitCode.INTERNAL_ERROR: ExitCode.INFRASTRUCTURE,
+    pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,
+    pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.INCOMPARABLE,
+}
+
+
+class _Watch:
+    """Tells whether the exit code is ksuite's own or pytest's."""
+
+    def __init__(self) -> None:
+        self.concluded = False
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        run = config.stash.get(RUN, None)
+        self.concluded = run is not None and run.result is not None
+
+
+def run_suites(arguments: list[str]) -> int:
+    """Run pytest with these arguments and return an exit code of `ExitCode`."""
+    watch = _Watch()
+    code = int(pytest.main(arguments, plugins=[watch]))
+    if watch.concluded:
+        return code
+    return int(_PYTEST_CODES.get(pytest.ExitCode(code), ExitCode.INFRASTRUCTURE))
+
+
+if __name__ == "__main__":
+    sys.exit(run_suites(sys.argv[1:]))

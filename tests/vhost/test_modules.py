@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The modules that were built are the ones that run, and they leave nothing behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.dut import modules
+
+if TYPE_CHECKING:
+    from ksuite.campaigns.check import Check
+    from ksuite.campaigns.dut import Dut
+
+pytestmark = pytest.mark.ks_scenario("vhost_function")
+
+
+def test_modules_unload_and_load_again(ks_check: Check, ks_dut: Dut, ks_variant: str) -> None:
+    built = ks_check.builds[ks_variant].modules
+    gone = ks_dut.call(modules.unload, [module.name for module in built])
+    assert {module.name for module in built} <= set(gone)
+    files = {module.name: str(module.path) for module in built}
+    running = ks_dut.call(modules.load, files, list(ks_check.suites[0].modules))
+    assert running == {module.name: module.build_id for module in built}
