@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--kernel", metavar="NAME", default="distro", help="the base kernel (default: distro)"
     )
+    check.add_argument(
+        "--candidate-only",
+        action="store_true",
+        help="don't run the functional checks on the base; costs need it all the same",
+    )
     check.add_argument("--json", metavar="FILE", help="write the whole result to FILE")
     check.add_argument(
         "--clock",
@@ -97,6 +102,8 @@ def _check(options: argparse.Namespace) -> int:
     arguments += ["--ks-clock", options.clock, "--ks-timeout", str(options.timeout)]
     if options.scenario:
         arguments += ["--ks-scenario", options.scenario]
+    if options.candidate_only:
+        arguments += ["--ks-candidate-only"]
     if options.json:
         arguments += ["--ks-json", options.json]
     return run_suites(arguments)

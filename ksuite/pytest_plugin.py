@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from ksuite.campaigns.dut import Dut
 
+FAULTS_ENOUGH = 3
+"""Kernel faults after which a variant's other functional checks are not run: each costs a boot."""
+
 THEIR_FAULT = (AssertionError, KernelFault, DutError, SeriesError, pytest.fail.Exception)
 """What counts against the kernel under test; everything else that is raised is ours."""
 
@@ -73,6 +76,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--ks-kernel", default="distro", metavar="NAME", help="base kernel (distro)")
     group.addoption("--ks-scenario", metavar="NAME", help="run only this scenario")
+    group.addoption(
+        "--ks-candidate-only",
+        action="store_true",
+        help="don't run the functional checks on the base; costs need it all the same",
+    )
     group.addoption("--ks-json", metavar="FILE", help="write the whole result as JSON")
     group.addoption(
         "--ks-clock",
@@ -100,13 +108,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what ``--ks-scenario`` asks for."""
+    """Keep what ``--ks-scenario`` and ``--ks-candidate-only`` ask for."""
     wanted = config.getoption("--ks-scenario")
-    if not wanted or wanted in {suite.name for suite in SUITES}:
-        return
-    kept = [item for item in items if _scenario(item) == wanted]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    if wanted in {suite.name for suite in SUITES}:
+        wanted = None
+    unwanted_variant = BASE if config.getoption("--ks-candidate-only") else None
+    dropped = [
+        item
+        for item in items
+        if (wanted and _scenario(item) != wanted) or _variant(item) == unwanted_variant
+    ]
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = [item for item in items if item not in dropped]
+
+
+def _variant(item: pytest.Item) -> str:
+    """Return which variant a test looks at; empty where it looks at both or neither."""
+    parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    return str(parameters.get("ks_variant", ""))
 
 
 def _scenario(item: pytest.Item) -> str:
@@ -191,6 +210,8 @@ def ks_variant(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def ks_dut(ks_check: Check, ks_variant: str) -> Dut:
     """Return the DUT, alive, with the variant's modules loaded and their build-ids checked."""
+    if ks_check.dut.faults[ks_variant] >= FAULTS_ENOUGH:
+        pytest.skip(f"the {ks_variant} kernel broke {FAULTS_ENOUGH} times: enough is known")
     ks_check.dut.use(ks_variant)
     return ks_check.dut
 
@@ -230,7 +251,7 @@ def pytest_runtest_makereport(
     if isinstance(error, KsuiteError):
         console = getattr(error, "console", "") or getattr(error, "remote_traceback", "")
         report.longrepr = f"{type(error).__name__}: {error}\n{console}".rstrip()
-    variant = getattr(item, "callspec").params.get("ks_variant", "") if _has_params(item) else ""  # noqa: B009
+    variant = _variant(item)
     outcome = _outcome(item, variant, report, error)
     if outcome is not None:
         outcomes = item.config.stash[RUN].outcomes
@@ -241,10 +262,6 @@ def pytest_runtest_makereport(
         report.outcome = "skipped"
         report.wasxfail = f"{BASE}: {str(error).splitlines()[0] if str(error) else report.when}"
     return report
-
-
-def _has_params(item: pytest.Item) -> bool:
-    return hasattr(item, "callspec")
 
 
 def _outcome(
@@ -335,5 +352,5 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
         return
     terminalreporter.section("ksuite")
     colour = terminalreporter.hasmarkup
-    width = max(80, terminalreporter._tw.fullwidth)  # noqa: SLF001 (the width has no public name)
+    width = max(100, terminalreporter._tw.fullwidth)  # noqa: SLF001 (it has no public name)
     terminalreporter.write(terminal.render(run.result, width=width, colour=colour))

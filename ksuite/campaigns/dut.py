@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from ksuite.dut import modules as dut_modules
@@ -42,6 +43,7 @@ class Dut:
         self._variant = ""
         self._builds: Mapping[str, ModuleBuild] = {}
         self.boots = 0
+        self.faults: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +104,8 @@ class Dut:
         assert self._machine is not None
         try:
             return self._machine.call(function, *args, **kwargs)
-        except (KernelFault, InfrastructureError):
+        except (KernelFault, InfrastructureError) as error:
+            self.faults[self._variant] += isinstance(error, KernelFault)
             self.discard()
             raise
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each deliberately broken module is caught with the right verdict, and each harmless one is not.
+
+The patches beside this file are given to ``ksuite check`` as anybody's series would be, and judged
+by what it writes with ``--json``. README.md says what each one breaks.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+HANG_SECONDS = "25"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A broken module and how it must be caught.
+
+    :param caught_by: tests of which each must fail on the candidate.
+    :param fault: words of the kernel's own that the report must show.
+    :param scenario: runs only this one; everything when empty.
+    """
+
+    verdict: str
+    caught_by: tuple[str, ...]
+    fault: str = ""
+    scenario: str = "vhost_function"
+
+
+BROKEN = {
+    "rx-limit-out": Broken(
+        "FAIL",
+        (
+            "test_rx_bursts_are_limited",
+            "test_tx_completes_while_rx_is_flooded",
+            "test_service_is_even_under_double_saturation",
+            "test_oversized_packets_yield_to_tx",
+        ),
+    ),
+    "tx-limit-out": Broken(
+        "FAIL", ("test_tx_bursts_are_limited", "test_rx_goes_on_while_tx_is_flooded")
+    ),
+    "rx-drops-every-1000th": Broken(
+        "FAIL",
+        (
+            "test_every_size_arrives_unchanged[to_guest]",
+            "test_wakeups_and_index_wrap[to_guest-flags]",
+        ),
+    ),
+    "tx-corrupts-a-byte": Broken("FAIL", ("test_every_size_arrives_unchanged[to_host]",)),
+    "lost-notification": Broken(
+        "FAIL",
+        (
+            "test_wakeups_and_index_wrap[to_host-event_idx]",
+            "test_wakeups_and_index_wrap[to_host-flags]",
+            "test_wakeups_and_index_wrap[to_guest-event_idx]",
+            "test_wakeups_and_index_wrap[to_guest-flags]",
+        ),
+    ),
+    "warn-10000th": Broken(
+        "FAIL", ("test_wakeups_and_index_wrap[to_host-event_idx]",), fault="WARNING: CPU: 0"
+    ),
+    "null-dereference": Broken(
+        "FAIL", ("test_tx_bursts_are_limited",), fault="BUG: kernel NULL pointer dereference"
+    ),
+    "endless-loop": Broken("FAIL", ("test_rx_bursts_are_limited",), fault="handle_rx"),
+    "slower-tx-2-percent": Broken(
+        "REGRESSION", ("test_cost[vhost_tx-64]", "test_cost[vhost_tx-1500]"), scenario="vhost_tx"
+    ),
+}
+HARMLESS = ("harmless-comment", "harmless-rename", "harmless-reorder")
+
+
+def check(patch: str, tmp_path: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run ``ksuite check`` on a patch of this directory; return its exit code and result."""
+    answer = tmp_path / "result.json"
+    command = [sys.executable, "-m", "ksuite", "check", str(HERE / f"{patch}.patch")]
+    done = subprocess.run(
+        [*command, "--json", str(answer), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert answer.exists(), done.stdout[-4000:] + done.stderr[-4000:]
+    result: dict[str, Any] = json.loads(answer.read_text())
+    print(done.stdout[-8000:])
+    return done.returncode, result
+
+
+def verdicts(result: dict[str, Any], variant: str) -> dict[str, str]:
+    """Return the verdict of each test on a variant, or of those that compare both."""
+    tests = result["tests"]
+    return {test["test"]: test["verdict"] for test in tests if test["variant"] in {variant, ""}}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_module_is_caught(name: str, tmp_path: Path) -> None:
+    broken = BROKEN[name]
+    options = ["--candidate-only", "--scenario", broken.scenario, "--timeout", HANG_SECONDS]
+    code, result = check(name, tmp_path, *options)
+    assert code == 1
+    assert result["verdict"] == broken.verdict
+    seen = verdicts(result, "candidate")
+    assert {test: seen[test] for test in broken.caught_by} == dict.fromkeys(
+        broken.caught_by, broken.verdict
+    )
+    consoles = [test["console"] for test in result["tests"]]
+    assert any(broken.fault in console for console in consoles), consoles
+    assert bool(broken.fault) == any(consoles)
+    assert "ERROR" not in seen.values()
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_module_is_not_caught(name: str, tmp_path: Path) -> None:
+    code, result = check(name, tmp_path)
+    assert code == 0
+    assert result["verdict"] == "PASS"
+    for variant in ("base", "candidate"):
+        seen = verdicts(result, variant)
+        assert set(seen.values()) == {"PASS"}, seen
+    assert {cost["verdict"] for cost in result["costs"]} == {"PASS"}
+    assert len(result["costs"]) == 6
