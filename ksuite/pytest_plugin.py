@@ -154,6 +154,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         run.check = _prepared_check(session.config, items)
     except KsuiteError as error:
         run.error = error
+        reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")
+        reporter.write_line("")
+        reporter.write_line(f"ksuite: {error}", red=True)
         pytest.exit("the series was not judged", returncode=int(error.exit_code))
 
 

@@ -135,7 +135,7 @@ class Check:
         # guest comes up on one core while the other unpacks and compiles.
         self.dut.start()
         self._progress(f"unpacking the source of {self.source.version}")
-        tree = unpack(self.source, self._store)
+        self.tree = tree = unpack(self.source, self._store)
         targets = plan_modules(self.source, tree, self.series.files)
         patches = {
             BASE: self.series.base_patches,
@@ -201,6 +201,10 @@ class Check:
                 )
                 self._costs[request] = compare(base, candidate)
         return {request: self._costs[request] for request in requests}
+
+    def forget_costs(self) -> None:
+        """Measure anew at the next comparison."""
+        self._costs.clear()
 
     def _windows(self, request: CostRequest) -> list[float]:
         values = self.dut.call(

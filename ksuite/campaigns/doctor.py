@@ -17,7 +17,7 @@ from ksuite.kernels.store import Store, run_directory
 from ksuite.machines.host import kvm_works, qemu_version
 from ksuite.machines.machine import MachineSpec
 from ksuite.machines.virtme import VirtmeMachine
-from ksuite.processes import contained, run, tool
+from ksuite.processes import contained, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,5 +136,4 @@ def _boot() -> str:
 
 
 def _machine(directory: Path) -> VirtmeMachine:
-    tool("vng", "virtme-ng from PyPI")
     return VirtmeMachine(distro_source().image, MachineSpec(), directory)

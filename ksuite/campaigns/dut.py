@@ -73,8 +73,6 @@ class Dut:
         :raises DutError: the kernel refused to load the variant's modules.
         :raises InfrastructureError: what runs is not what was built.
         """
-        if self._machine is not None and self._settled and not self._machine.usable:
-            self.discard()
         if self._variant == variant:
             return
         previous, self._variant = self._variant, ""

@@ -12,8 +12,9 @@ driver that keeps up.
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,19 +23,28 @@ from ksuite.dut.packet import PacketRing
 from ksuite.dut.probes import vhost_bursts
 from ksuite.dut.tap import tap
 from ksuite.dut.vhost_loops import frame_of
-from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
+from ksuite.dut.vhostnet import HEADER_BYTES, RX, TX, RingShape, VhostNet
+
+if TYPE_CHECKING:
+    from ksuite.dut.probes import BurstLog
 
 ENTRIES = 8192
 SEND_BATCH = 1024
 
 
 def serve_backlogs(
-    rx_packets: int, tx_packets: int, frame_bytes: int, *, tiny_buffers: bool = False
+    rx_packets: int,
+    tx_packets: int,
+    frame_bytes: int,
+    *,
+    first: str = "rx",
+    tiny_buffers: bool = False,
 ) -> dict[str, Any]:
     """Let one worker serve both backlogs and log its bursts.
 
     :param rx_packets: packets that wait in the tap's queue, at most ENTRIES.
     :param tx_packets: descriptors that wait in the tx ring, at most ENTRIES.
+    :param first: the side that the worker finds first in its list of work.
     :param tiny_buffers: the rx ring holds buffers of one byte, into which no packet fits.
     :return: ``bursts`` as [queue, packets] where queue is "rx" or "tx", and how many packets were
         ``received`` and ``transmitted``.
@@ -53,13 +63,15 @@ def serve_backlogs(
         rx.post(np.arange(ENTRIES))
         tx.desc["len"] = HEADER_BYTES + frame_bytes
         tx.post(np.arange(tx_packets))
-        # Attaching the rx queue finds the tap readable and wakes the worker, which waits for our
-        # sleep: the kicks come before its first packet.
-        device.attach(link.fds[0])
-        rx.kick_always()
-        tx.kick_always()
+        # Attaching a queue gives the worker work, which it begins when we go to sleep: both sides
+        # are in its list before its first packet.
+        for side in (first, "tx" if first == "rx" else "rx"):
+            device.attach(link.fds[0], (RX if side == "rx" else TX,))
+            (rx if side == "rx" else tx).kick_always()
         tx.wait_used(tx_packets)
-        if not tiny_buffers:
+        if tiny_buffers:
+            _wait_for_packets(log, rx_packets + tx_packets)
+        else:
             rx.wait_used(rx_packets)
         counters = link.counters()
         bursts = log.read()
@@ -76,6 +88,14 @@ def _fill_tap_queue(source: PacketRing, packets: int, frame_bytes: int) -> None:
     source.headers["len"] = frame_bytes
     for start in range(0, packets, SEND_BATCH):
         source.send(min(SEND_BATCH, packets - start))
+
+
+def _wait_for_packets(log: BurstLog, packets: int) -> None:
+    """Wait until the worker has seen so many packets: what it throws away, nobody is told of."""
+    for _ in range(50):
+        if sum(burst.packets for burst in log.read()) >= packets:
+            return
+        time.sleep(0.1)
 
 
 def _rx_queue(rx_packets: int, tx_packets: int, seen: set[int]) -> int:

@@ -130,12 +130,7 @@ class VhostNet:
         ):
             fcntl.ioctl(self.fd, request, struct.pack("<Ii", index, fd))
 
-    def attach(self, tap_fd: int) -> None:
-        """Connect both queues to a tap queue: from now on packets flow."""
-        for index in (RX, TX):
+    def attach(self, tap_fd: int, queues: tuple[int, ...] = (RX, TX)) -> None:
+        """Connect queues to a tap queue, in this order: from now on packets flow."""
+        for index in queues:
             fcntl.ioctl(self.fd, NET_SET_BACKEND, struct.pack("<Ii", index, tap_fd))
-
-    def detach(self) -> None:
-        """Disconnect both queues from the tap; returns when the worker has let go of them."""
-        for index in (RX, TX):
-            fcntl.ioctl(self.fd, NET_SET_BACKEND, struct.pack("<Ii", index, -1))

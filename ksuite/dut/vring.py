@@ -31,8 +31,8 @@ Indices = npt.NDArray[np.intp]
 _PAGE = mmap.PAGESIZE
 
 
-class LostWakeupError(Exception):
-    """The device used buffers, or should have, and the driver was not told."""
+class LostWakeupError(TimeoutError):
+    """The device used buffers, or should have, and the driver was not told: the kernel's fault."""
 
 
 class Memory:

@@ -44,7 +44,7 @@ FILE_BYTES = 256 << 20
 LOG_BYTES = 4 << 20
 SHOWN_LINES = 12
 
-_ERROR = re.compile(r"(: (fatal )?error: |^ERROR: modpost|: undefined reference to )")
+_ERROR = re.compile(r"(: (fatal )?[Ee]rror: |^ERROR: modpost|: undefined reference to )")
 _HOST_AT_FAULT = re.compile(
     r"No space left on device|Disk quota exceeded|Cannot allocate memory"
     r"|virtual memory exhausted|internal compiler error|Killed"
@@ -239,7 +239,10 @@ def _read(path: Path, most_bytes: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        msg = f"the build left no {path.name}: {error.strerror}; is /tmp open to all users?"
+        msg = (
+            f"the build left no {path}: {error.strerror}; it runs as nobody, who must be able to "
+            "get there: set TMPDIR to such a directory"
+        )
         raise InfrastructureError(msg) from error
     with os.fdopen(descriptor, "rb") as file:
         return file.read(most_bytes)

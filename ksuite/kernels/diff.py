@@ -56,53 +56,50 @@ class _Reader:
 
     def _git_header(self, line: bytes) -> None:
         halves = _git_halves(line.removeprefix(b"diff --git "))
-        named = False
+        moved: dict[str, None] = {}
         self.at += 1
         while self.at < len(self.lines):
             line = self.lines[self.at]
             if mode := _MODE.match(line):
                 self._check_mode(mode[1])
             elif move := _MOVE.match(line):
-                self._add(_unquoted(move[1], self), stripped=True)
-                named = True
+                moved[self._inside(_unquoted(move[1], self), stripped=True)] = None
             elif line.startswith(b"--- ") and self._next().startswith(b"+++ "):
-                self._add_side(line, "old")
-                self._add_side(self._next(), "new")
+                sides = [self._side(line), self._side(self._next())]
+                self.names.update({name: None for name in sides if name is not None} | moved)
                 self.at += 2
                 self._hunks()
                 return
             elif not line.startswith((b"similarity index", b"dissimilarity index", b"index ")):
                 break
             self.at += 1
-        if not named:
+        if not moved:
             if halves is None:
                 raise self.refuse("a diff header that names no file")
-            self._add(_unquoted(halves, self))
+            moved[self._inside(_unquoted(halves, self))] = None
+        self.names.update(moved)
 
     def _check_mode(self, mode: bytes) -> None:
         if kind := _SPECIAL_MODES.get(mode):
             raise self.refuse(f"a {kind} (mode {mode.decode()}), which could lead out of the tree")
 
     def _plain_header(self) -> None:
-        old, new = (_name(line) for line in (self.lines[self.at], self._next()))
+        sides = [self._side(self.lines[self.at]), self._side(self._next())]
+        names = [name for name in sides if name is not None]
         # As git and patch have it: of file and file.orig, the shorter one is meant.
-        if old != b"/dev/null" and (new == b"/dev/null" or new.startswith(old)):
-            self._add_side(self.lines[self.at], "old")
-        else:
-            self._add_side(self._next(), "new")
+        if len(names) == 2:
+            names = names[:1] if names[1].startswith(names[0]) else names[1:]
+        self.names.update(dict.fromkeys(names))
         self.at += 2
         self._hunks()
 
-    def _add_side(self, line: bytes, side: str) -> None:
+    def _side(self, line: bytes) -> str | None:
+        """Return the file that a ``---`` or ``+++`` line names, or None for /dev/null."""
         name = _name(line)
-        if name == b"/dev/null":
-            return
-        if not name:
-            raise self.refuse(f"the {side} file has no name")
-        self._add(_unquoted(name, self))
+        return None if name == b"/dev/null" else self._inside(_unquoted(name, self))
 
-    def _add(self, name: str, *, stripped: bool = False) -> None:
-        """Take a file's name, less its first directory unless it is ``stripped`` of it."""
+    def _inside(self, name: str, *, stripped: bool = False) -> str:
+        """Return a file's name, less its first directory unless it is ``stripped`` of it."""
         inside = name
         if not stripped and not name.startswith("/"):
             inside = name.partition("/")[2]
@@ -113,7 +110,7 @@ class _Reader:
             raise self.refuse(f"the diff names {name!r}, which is outside the tree; not touched")
         if str(PurePosixPath(inside)) != inside or not inside.isprintable():
             raise self.refuse(f"the diff names {name!r}, which is no plain file name")
-        self.names[inside] = None
+        return inside
 
     def _hunks(self) -> None:
         before = self.hunks

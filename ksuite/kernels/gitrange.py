@@ -7,7 +7,6 @@ made in an empty repository of our own that borrows the tree's objects.
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
@@ -55,8 +54,6 @@ def _borrow(directory: Path, scratch: Path) -> None:
         raise InfrastructureError(f"git init failed in {scratch}: {done.stderr.decode()[:300]}")
     (scratch / "objects/info").mkdir(exist_ok=True)
     (scratch / "objects/info/alternates").write_text(f"{directory}/objects\n", encoding="utf-8")
-    if (directory / "shallow").exists():
-        shutil.copyfile(directory / "shallow", scratch / "shallow")
 
 
 def _format(scratch: Path, ends: list[str], origin: str) -> bytes:

@@ -69,7 +69,7 @@ def evaluate(source: KernelSource, tree: Path, directory: str) -> Directory:
     command = [tool("make", "make"), "-rRs", "-f", "-", "nothing"]
     done = run(command, cwd=tree, env=environment, stdin=text.encode())
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()[:300]
+        said = done.stderr.decode(errors="replace").partition("\n")[0][:300]
         msg = f"needs a full build: the Makefile in {directory} doesn't stand by itself: {said}"
         raise NeedsFullBuild(msg)
     builtin: set[str] = set()

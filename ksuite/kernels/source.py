@@ -20,6 +20,10 @@ KNOWN = {"distro": "6.1"}
 
 PACKAGES = "linux-image-amd64 linux-headers-amd64 linux-source-6.1"
 
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+# The last file that gets a part of its bytes in has no errno to tell.
+_DISK_FULL = re.compile(rb"No space left on device|Disk quota exceeded|Wrote only \d+ of")
+
 
 @dataclass(frozen=True)
 class KernelSource:
@@ -89,11 +93,12 @@ def unpack(source: KernelSource, store: Store) -> Path:
 
     def extract(into: Path) -> None:
         command = f'{tool("xz", "xz-utils")} -T0 -dc "$1" | tar -x --strip-components=1 -C "$2"'
-        done = run(["bash", "-o", "pipefail", "-c", command, "unpack", source.tarball, into])
-        if b"No space left on device" in done.stderr:
+        shell = ["bash", "-o", "pipefail", "-c", command, "unpack", str(source.tarball), str(into)]
+        done = run(shell, env=_ENVIRONMENT)
+        if _DISK_FULL.search(done.stderr):
             raise store.disk_full()
         if done.returncode != 0:
-            text = done.stderr.decode(errors="replace").strip()[:500]
+            text = done.stderr.decode(errors="replace").partition("\n")[0][:300]
             msg = f"{source.tarball} can't be unpacked: {text}; {_mend('--reinstall ')}"
             raise InfrastructureError(msg)
 
@@ -106,7 +111,7 @@ def check_compiler(source: KernelSource) -> None:
     :raises InfrastructureError: it is another one, or missing.
     """
     command = source.compiler.split(maxsplit=1)[0]
-    done = run([tool(command, command), "--version"], env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"})
+    done = run([tool(command, command), "--version"], env=_ENVIRONMENT)
     found = done.stdout.decode(errors="replace").partition("\n")[0].strip()
     if found != source.compiler:
         msg = (

@@ -59,10 +59,6 @@ class Machine(Protocol):
         """
 
     @property
-    def usable(self) -> bool:
-        """Whether another call makes sense: up, and no fault seen."""
-
-    @property
     def console(self) -> str:
         """The console so far (its first and last part where it is very long)."""
 

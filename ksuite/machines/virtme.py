@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
+import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +21,7 @@ from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.machines.agent import BOOT_LINE, Agent
 from ksuite.machines.console import Console
 from ksuite.machines.machine import Clock, MachineSpec
-from ksuite.processes import contained, tool
+from ksuite.processes import contained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +58,7 @@ class VirtmeMachine:
         self.boot_seconds = 0.0
         self._started = time.monotonic()
         self._console = Console()
+        self._console_lock = threading.Lock()
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._fault: KernelFault | InfrastructureError | None = None
         self._monitor = run_directory / "monitor"
@@ -81,11 +85,6 @@ class VirtmeMachine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    @property
-    def usable(self) -> bool:
-        """Whether another call makes sense."""
-        return self._fault is None and self._process.poll() is None
 
     @property
     def console(self) -> str:
@@ -133,12 +132,26 @@ class VirtmeMachine:
                 stream.close()  # type: ignore[union-attr]
 
     def _read_console(self) -> None:
-        stream = self._process.stderr
-        while data := stream.read1(65536):  # type: ignore[union-attr]
-            self._console.feed(data)
+        stream = self._process.stderr.fileno()  # type: ignore[union-attr]
+        data = b"-"
+        while data:
+            select.select([stream], [], [])
+            with self._console_lock:
+                data = os.read(stream, 65536)
+                self._console.feed(data)
             if self._console.splat is not None:
                 self._events.put(("splat", None))
         self._events.put(("silence", None))
+
+    def _catch_up_with_console(self) -> None:
+        # The kernel prints before it goes on: what it had to say of a call is in the pipe when the
+        # call's answer is here.
+        stream = self._process.stderr.fileno()  # type: ignore[union-attr]
+        while self._reader.is_alive():
+            with self._console_lock:
+                if not select.select([stream], [], [], 0)[0]:
+                    return
+            time.sleep(0.001)
 
     def _next(self, wanted: str, timeout_seconds: float, doing: str) -> tuple[str, Any]:
         deadline = time.monotonic() + timeout_seconds
@@ -147,6 +160,7 @@ class VirtmeMachine:
                 event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self._fail(self._hang(timeout_seconds, doing))
+            self._catch_up_with_console()
             if event[0] == wanted and self._console.splat is None:
                 return event
             if event[0] in {"splat", "gone", "silence"} or self._console.splat is not None:
@@ -212,11 +226,24 @@ def _environment(run_directory: Path) -> dict[str, str]:
     return {"PATH": path, "HOME": str(run_directory), "TMPDIR": str(run_directory), "LC_ALL": "C"}
 
 
+def vng() -> str:
+    """Return the path of virtme-ng's command: the one that was installed with us comes first.
+
+    :raises InfrastructureError: there is none.
+    """
+    beside = Path(sys.executable).parent / "vng"
+    if beside.exists():
+        return str(beside)
+    if found := shutil.which("vng"):
+        return found
+    raise InfrastructureError("vng is missing: `pip install virtme-ng`, or run with ./bootstrap")
+
+
 def vng_command(image: Path, spec: MachineSpec, monitor: Path, *, kvm: bool) -> list[str]:
     """Return the virtme-ng command line that boots a guest with our agent on its stdio."""
     root = Path(ksuite.__file__).parent.parent
     agent = f"PYTHONHASHSEED=0 PYTHONPATH={root} {sys.executable} -u -B -c '{BOOT_LINE}'"
-    command = [tool("vng", "virtme-ng from PyPI"), "--run", str(image), "--force-9p", "--verbose"]
+    command = [vng(), "--run", str(image), "--force-9p", "--verbose"]
     command += ["--disable-monitor", "--cpus", str(spec.vcpus), "--memory", f"{spec.memory_mib}M"]
     if not kvm:
         command += ["--disable-kvm"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A check's result as JSON; the schema is described in docs/result-schema.md."""
+"""A check's result as JSON; the schema is described in docs/result-v1.schema.json."""
 
 from __future__ import annotations
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bad input: one clear line, the documented exit code, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.broken.test_broken import outside_pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INPUT = Path(__file__).parent / "input"
+SERIES = Path(__file__).parent / "harmless-comment.patch"
+
+
+def ksuite(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ksuite", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=outside_pytest() | environment,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("no-such-file.patch", 2, "does not exist"),
+        ("not-a-patch.txt", 2, "not a patch"),
+        ("outside-tree.patch", 2, "outside"),
+        ("other-version.patch", 1, "drivers/vhost/net.c"),
+        ("does-not-compile.patch", 1, "error:"),
+        ("built-in.patch", 4, "net/core/dev.c"),
+        ("header.patch", 4, "include/linux/skbuff.h"),
+        ("not-ours.patch", 4, "no scenario"),
+    ],
+)
+def test_bad_series(name: str, code: int, says: str) -> None:
+    done = ksuite("check", INPUT / name)
+    printed = done.stdout + done.stderr
+    assert done.returncode == code, printed
+    assert says in printed
+    assert "Traceback" not in printed
+    assert not Path("/etc/ksuite-was-here").exists()
+
+
+def test_empty_series(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mbox"
+    empty.touch()
+    done = ksuite("check", empty)
+    assert done.returncode == 2
+    assert "empty" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_unknown_kernel() -> None:
+    done = ksuite("check", SERIES, "--kernel", "debian:0.99")
+    assert done.returncode == 2
+    assert "distro" in done.stdout + done.stderr
+
+
+def test_unknown_scenario() -> None:
+    done = ksuite("check", SERIES, "--scenario", "vhost_tz")
+    assert done.returncode == 2
+    assert "vhost_tx" in done.stderr
+
+
+def test_missing_tool(tmp_path: Path) -> None:
+    done = ksuite("check", SERIES, PATH=str(tmp_path))
+    assert done.returncode == 3
+    assert "install" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a file system of 16 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "small", tmp_path], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_disk_full_in_the_store(small_disk: Path) -> None:
+    done = ksuite("check", SERIES, KSUITE_STORE=str(small_disk))
+    printed = done.stdout + done.stderr
+    assert done.returncode == 3, printed
+    assert "disk full" in printed
+    assert not [path for path in small_disk.rglob("*") if path.is_file() and path.stat().st_size]
+
+
+@pytest.mark.parametrize("after_seconds", [0.5, 3, 8, 14, 25])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill-9"])
+def test_killed_at_any_moment(how: signal.Signals, after_seconds: float, tmp_path: Path) -> None:
+    """No guest, build, mount or half-written store is left, and the next run works."""
+    store = tmp_path / "store"
+    command = [sys.executable, "-m", "ksuite", "check", str(SERIES), "--scenario", "vhost_tx"]
+    environment = outside_pytest() | {"KSUITE_STORE": str(store)}
+    mounts = Path("/proc/mounts").read_text()
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        children = _wait_and_collect(process.pid, after_seconds)
+        if how is signal.SIGINT:
+            os.killpg(process.pid, how)
+        else:
+            process.send_signal(how)
+        printed, _ = process.communicate(timeout=60)
+    if how is signal.SIGINT:
+        assert process.returncode == 130, printed
+        assert "Traceback" not in printed
+    assert _gone(children), f"left running: {children}"
+    assert Path("/proc/mounts").read_text() == mounts
+
+
+def _wait_and_collect(pid: int, seconds: float) -> set[int]:
+    """Sleep, and return every process that was then below `pid`."""
+    time.sleep(seconds)
+    tree = {pid}
+    for _ in range(8):
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent in tree:
+                tree.add(int(place.name))
+    return tree - {pid}
+
+
+def _gone(pids: set[int], within_seconds: float = 10) -> bool:
+    deadline = time.monotonic() + within_seconds
+    while time.monotonic() < deadline:
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_two_runs_at_once_and_after_a_kill(tmp_path: Path) -> None:
+    """Two checks share an empty store that a killed run has been at, and both pass."""
+    store = tmp_path / "store"
+    environment = outside_pytest() | {"KSUITE_STORE": str(store)}
+    command = [sys.executable, "-m", "ksuite", "check", str(SERIES), "--scenario", "vhost_tx"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as victim:
+        time.sleep(4)
+        victim.kill()
+    answers = [tmp_path / "one.json", tmp_path / "two.json"]
+    runs = [
+        subprocess.Popen(
+            [*command, "--json", str(answer)], env=environment, stdout=subprocess.DEVNULL
+        )
+        for answer in answers
+    ]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
+    for answer in answers:
+        assert json.loads(answer.read_text())["verdict"] == "PASS"
