@@ -46,8 +46,15 @@ def contained(*, drop_root: bool = False) -> list[str]:
         prefix += ["--user", "--map-current-user"]
     prefix += ["--pid", "--net", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
     if drop_root and os.geteuid() == 0:
-        prefix += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        prefix += ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--"]
+        # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
+        prefix += ["setpriv", "--pdeathsig=KILL", f"--reuid={NOBODY}", f"--regid={NOBODY}"]
+        prefix += [
+            "--clear-groups",
+            "--no-new-privs",
+            "--inh-caps=-all",
+            "--bounding-set=-all",
+            "--",
+        ]
     return prefix
 
 

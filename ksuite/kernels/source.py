@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
-from ksuite.processes import run, tool
+from ksuite.processes import contained, run, tool
 
 if TYPE_CHECKING:
     from ksuite.kernels.store import Store
@@ -94,7 +94,7 @@ def unpack(source: KernelSource, store: Store) -> Path:
     def extract(into: Path) -> None:
         command = f'{tool("xz", "xz-utils")} -T0 -dc "$1" | tar -x --strip-components=1 -C "$2"'
         shell = ["bash", "-o", "pipefail", "-c", command, "unpack", str(source.tarball), str(into)]
-        done = run(shell, env=_ENVIRONMENT)
+        done = run([*contained(), *shell], env=_ENVIRONMENT)
         if _DISK_FULL.search(done.stderr):
             raise store.disk_full()
         if done.returncode != 0:

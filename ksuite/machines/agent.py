@@ -59,16 +59,19 @@ class Agent:
     ) -> None:
         self._events = events
         self._channel: Any = None
+        self._ready = False
         model = gateway_base.get_execmodel("thread")
         self._streams = BoundedStreams(to_dut, from_dut, model)
-        threading.Thread(target=self._connect, name="ks-agent", daemon=True).start()
+        self._gateway: Any = None
+        self._connector = threading.Thread(target=self._connect, name="ks-agent", daemon=True)
+        self._connector.start()
 
     def _connect(self) -> None:
         try:
-            gateway = gateway_bootstrap.bootstrap(
+            self._gateway = gateway_bootstrap.bootstrap(
                 self._streams, XSpec("popen//id=dut//execmodel=main_thread_only")
             )
-            self._channel = gateway.remote_exec(_SERVE)
+            self._channel = self._gateway.remote_exec(_SERVE)
             self._channel.setcallback(self._received, endmarker=None)
         except (EOFError, OSError, ValueError, AssertionError, gateway_base.DumpError) as error:
             self._events.put(("gone", str(error)))
@@ -76,13 +79,19 @@ class Agent:
     def _received(self, message: Any) -> None:
         if message is None:
             self._events.put(("gone", "the agent's stream ended"))
-        elif isinstance(message, tuple) and len(message) == 2 and isinstance(message[1], str):
-            self._events.put(("ready" if not self._ready else "answer", message))
-            self._ready = True
-        else:
+        elif self._ready:
             self._events.put(("answer", message))
+        elif isinstance(message, tuple) and len(message) == 2 and isinstance(message[1], str):
+            self._ready = True
+            self._events.put(("ready", message[1]))
+        else:
+            self._events.put(("gone", "the agent began with garbage"))
 
-    _ready = False
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until nothing reads the streams any more; they must have ended."""
+        self._connector.join(timeout_seconds)
+        if self._gateway is not None:
+            self._gateway.join(timeout_seconds)
 
     def send(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         """Ask for a call.

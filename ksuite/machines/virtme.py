@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+CLOSE_SECONDS = 5.0
 SPLAT_GRACE_SECONDS = 3.0
 """How long a splat may take to be printed to its end."""
 
@@ -100,7 +101,7 @@ class VirtmeMachine:
         if self.release:
             return
         left = self._started + self.spec.boot_timeout_seconds - time.monotonic()
-        _, (_, self.release) = self._next("ready", max(left, 1.0), "the boot")
+        self.release = self._next("ready", max(left, 1.0), "the boot")
         self.boot_seconds = time.monotonic() - self._started
 
     def call(
@@ -119,15 +120,15 @@ class VirtmeMachine:
         with contextlib.suppress(OSError):  # a dead connection shows as its "gone" event
             self._agent.send(function, args, kwargs)
         limit = self.spec.call_timeout_seconds if timeout is None else timeout
-        _, answer = self._next("answer", limit, name)
-        return _result(answer, name)
+        return _result(self._next("answer", limit, name), name)
 
     def close(self) -> None:
         """Kill the guest and wait until all of it is gone."""
         self._process.kill()
         self._process.wait()
-        self._reader.join(timeout=5)
-        for stream in (self._process.stdin, self._process.stderr):
+        self._reader.join(CLOSE_SECONDS)
+        self._agent.join(CLOSE_SECONDS)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
 
@@ -153,19 +154,20 @@ class VirtmeMachine:
                     return
             time.sleep(0.001)
 
-    def _next(self, wanted: str, timeout_seconds: float, doing: str) -> tuple[str, Any]:
+    def _next(self, wanted: str, timeout_seconds: float, doing: str) -> Any:
+        """Return the payload of the next wanted event; raise what else may happen."""
         deadline = time.monotonic() + timeout_seconds
         while True:
             try:
-                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+                event, payload = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self._fail(self._hang(timeout_seconds, doing))
             self._catch_up_with_console()
-            if event[0] == wanted and self._console.splat is None:
-                return event
-            if event[0] in {"splat", "gone", "silence"} or self._console.splat is not None:
+            if event == wanted and self._console.splat is None:
+                return payload
+            if event in {"splat", "gone", "silence"} or self._console.splat is not None:
                 self._await_end_of_splat()
-                self._fail(self._death(doing, str(event[1] or "")))
+                self._fail(self._death(doing, str(payload or "")))
 
     def _fail(self, fault: KernelFault | InfrastructureError) -> None:
         self._fault = fault

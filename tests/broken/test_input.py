@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def ksuite(*arguments: str | Path, **environment: str) -> subprocess.CompletedPr
     ("name", "code", "says"),
     [
         ("no-such-file.patch", 2, "does not exist"),
-        ("not-a-patch.txt", 2, "not a patch"),
+        ("not-a-patch.txt", 2, "no patch"),
         ("outside-tree.patch", 2, "outside"),
         ("other-version.patch", 1, "drivers/vhost/net.c"),
         ("does-not-compile.patch", 1, "error:"),
@@ -112,7 +113,6 @@ def test_killed_at_any_moment(how: signal.Signals, after_seconds: float, tmp_pat
     store = tmp_path / "store"
     command = [sys.executable, "-m", "ksuite", "check", str(SERIES), "--scenario", "vhost_tx"]
     environment = outside_pytest() | {"KSUITE_STORE": str(store)}
-    mounts = Path("/proc/mounts").read_text()
     with subprocess.Popen(
         command,
         env=environment,
@@ -128,10 +128,12 @@ def test_killed_at_any_moment(how: signal.Signals, after_seconds: float, tmp_pat
             process.send_signal(how)
         printed, _ = process.communicate(timeout=60)
     if how is signal.SIGINT:
-        assert process.returncode == 130, printed
+        # A shell shows both as 130; Python dies of the signal when it came during an import.
+        assert process.returncode in {130, -signal.SIGINT}, printed
         assert "Traceback" not in printed
-    assert _gone(children), f"left running: {children}"
-    assert Path("/proc/mounts").read_text() == mounts
+    assert _gone(children) == set(), "left running"
+    mounts = Path("/proc/mounts").read_text()
+    assert not re.search(f"virtme|ksuite|{re.escape(str(tmp_path))}", mounts)
 
 
 def _wait_and_collect(pid: int, seconds: float) -> set[int]:
@@ -149,13 +151,17 @@ def _wait_and_collect(pid: int, seconds: float) -> set[int]:
     return tree - {pid}
 
 
-def _gone(pids: set[int], within_seconds: float = 10) -> bool:
+def _gone(pids: set[int], within_seconds: float = 5) -> set[str]:
+    """Return the names of those that are still there after so long."""
     deadline = time.monotonic() + within_seconds
+    left: set[str] = set()
     while time.monotonic() < deadline:
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
-            return True
+        places = [Path(f"/proc/{pid}/comm") for pid in pids]
+        left = {place.read_text().strip() for place in places if place.exists()}
+        if not left:
+            break
         time.sleep(0.1)
-    return False
+    return left
 
 
 def test_two_runs_at_once_and_after_a_kill(tmp_path: Path) -> None:

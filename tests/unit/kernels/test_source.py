@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The distro's kernel: what is installed, and what is said when it isn't."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.errors import ExitCode, InfrastructureError, UserError
+from ksuite.kernels import source as module
+from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
+from ksuite.kernels.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+def test_all_parts_of_the_distro_kernel_exist(source: KernelSource) -> None:
+    assert source.release.startswith("6.1.0-")
+    for path in (source.image, source.config, source.headers, source.modules, source.tarball):
+        assert path.exists()
+    assert source.release in source.image.name
+    assert source.compiler.startswith("gcc-")
+
+
+def test_an_unknown_kernel_is_refused() -> None:
+    with pytest.raises(UserError, match=r"unknown kernel 'linus'.*known are distro") as caught:
+        distro_source("linus")
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("versions", "says"),
+    [
+        ({}, "linux-image-6.1.*-amd64 is not installed"),
+        ({"linux-image-6.1.0-56-amd64": "1"}, "linux-source-6.1 is not installed"),
+        (
+            {"linux-image-6.1.0-56-amd64": "1", "linux-source-6.1": "1"},
+            "different versions",
+        ),
+        (
+            {
+                "linux-image-6.1.0-56-amd64": "1",
+                "linux-headers-6.1.0-56-amd64": "1",
+                "linux-source-6.1": "2",
+            },
+            "different versions",
+        ),
+    ],
+)
+def test_missing_or_mixed_packages_are_told(
+    versions: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_installed", lambda _: versions)
+    with pytest.raises(InfrastructureError) as caught:
+        distro_source()
+    assert says in str(caught.value)
+    assert "apt-get install linux-image-amd64" in str(caught.value)
+    assert caught.value.exit_code == ExitCode.INFRASTRUCTURE
+
+
+def test_the_newest_whole_kernel_is_taken() -> None:
+    versions = {"linux-source-6.1": "5"}
+    for number, version in ((9, "5"), (10, "5"), (11, "6")):
+        versions[f"linux-image-6.1.0-{number}-amd64"] = version
+        versions[f"linux-headers-6.1.0-{number}-amd64"] = version
+    versions |= {"linux-image-6.1.0-12-amd64": "5", "linux-image-6.1.0-13-rt-amd64": "5"}
+    assert module._newest_release(versions, "6.1") == "6.1.0-10-amd64"
+
+
+def test_the_tree_is_the_source_of_that_version(tree: Path, source: KernelSource) -> None:
+    assert "VERSION = 6\nPATCHLEVEL = 1\n" in (tree / "Makefile").read_text()
+    assert (tree / "drivers/vhost/net.c").is_file()
+    assert source.version.startswith("6.1.")
+
+
+def test_a_full_disk_while_unpacking_is_told(
+    source: KernelSource, tmp_path: Path, tiny_disk: Callable[[str], AbstractContextManager[Path]]
+) -> None:
+    (tmp_path / "linux").mkdir()
+    (tmp_path / "linux/file").write_bytes(bytes(2 << 20))
+    subprocess.run(["tar", "-cJf", "linux.tar.xz", "linux"], cwd=tmp_path, check=True)
+    packed = replace(source, tarball=tmp_path / "linux.tar.xz")
+    assert (unpack(packed, Store(tmp_path / "store")) / "file").stat().st_size == 2 << 20
+    with tiny_disk("1m") as root:
+        with pytest.raises(InfrastructureError, match="disk full in the store at"):
+            unpack(packed, Store(root))
+        assert list((root / ".tmp").iterdir()) == []
+
+
+def test_a_damaged_tarball_is_told(source: KernelSource, tmp_path: Path) -> None:
+    damaged = tmp_path / "linux.tar.xz"
+    damaged.write_bytes(b"no archive")
+    with pytest.raises(InfrastructureError, match=r"can't be unpacked.*--reinstall"):
+        unpack(replace(source, tarball=damaged), Store(tmp_path / "store"))
+    assert list((tmp_path / "store/.tmp").iterdir()) == []
+
+
+def test_the_compiler_must_be_the_kernels(source: KernelSource) -> None:
+    check_compiler(source)
+    other = replace(source, compiler=f"{source.compiler.split()[0]} (Debian 1) 12.0.0")
+    with pytest.raises(InfrastructureError, match="their code can't be compared"):
+        check_compiler(other)
+    with pytest.raises(InfrastructureError, match="gcc-99 is missing: install it"):
+        check_compiler(replace(source, compiler="gcc-99 (Debian) 99.0"))
