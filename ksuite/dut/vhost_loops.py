@@ -153,21 +153,19 @@ LOOPS = {"vhost_tx": tx_round, "vhost_rx": rx_round, "vhost_echo": echo_round}
 
 
 def measure(loop: str, frame_bytes: int, windows: int, rounds: int) -> list[float]:
-    """Run windows of `rounds` rounds and return each one's cost.
+    """Run windows of `rounds` rounds and return each one's cost; one more before them warms up.
 
     :return: nanoseconds of the DUT's clock per packet, one a window.
     """
     costs = []
     with LOOPS[loop](frame_bytes) as run, real_time():
-        for _ in range(4):
-            run()
-        for _ in range(windows):
+        for _ in range(1 + windows):
             _sleep_until_aligned()
             start = time.monotonic_ns()
             for _ in range(rounds):
                 run()
             costs.append((time.monotonic_ns() - start) / (rounds * BATCH))
-    return costs
+    return costs[1:]
 
 
 def _sleep_until_aligned() -> None:
