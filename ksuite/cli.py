@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite import __version__
+from ksuite.campaigns.check import time_limit
 from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.kernels.series import read_series
+from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
+from ksuite.measure.result import refused
+from ksuite.report import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument(
         "--timeout",
-        type=float,
+        type=time_limit,
         metavar="SECONDS",
         default=60.0,
         help="a guest that is silent for so long hangs (default: 60)",
@@ -129,14 +134,23 @@ def _doctor(_options: argparse.Namespace) -> int:
     return int(ExitCode.INFRASTRUCTURE if needed else ExitCode.PASS)
 
 
+def _refuse(error: KsuiteError, json: str | None) -> int:
+    print(f"ksuite: {printable(str(error))}", file=sys.stderr)
+    if json:
+        try:
+            json_file.write(refused(error, 0.0), Path(json))
+        except KsuiteError as other:
+            return _refuse(other, None)
+    return int(error.exit_code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except KsuiteError as error:
-        print(f"ksuite: {error}", file=sys.stderr)
-        return int(error.exit_code)
+        return _refuse(error, getattr(options, "json", None))
     except KeyboardInterrupt:
         print("ksuite: interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)

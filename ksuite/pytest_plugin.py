@@ -4,35 +4,29 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns.check import Check, CheckOptions, CostRequest
-from ksuite.campaigns.suites import SUITES, Suite, check_scenario
+from ksuite.campaigns.check import Check, CheckOptions, CostRequest, time_limit
+from ksuite.campaigns.outcomes import THEIR_FAULT, Run, outcome_of
+from ksuite.campaigns.suites import SUITES, check_scenario
 from ksuite.errors import (
-    DutError,
-    ExitCode,
-    KernelFault,
     KsuiteError,
     NothingToCompare,
-    SeriesError,
+    UserError,
 )
+from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.result import (
     BASE,
     VARIANTS,
-    CheckResult,
     NamedComparison,
-    TestOutcome,
-    candidate_verdict,
 )
-from ksuite.measure.verdict import EXIT_CODES, Comparison, Verdict
-from ksuite.report import json_file, terminal
+from ksuite.measure.verdict import Comparison
+from ksuite.report import terminal
 from ksuite.report.progress import progress_line
 
 if TYPE_CHECKING:
@@ -44,22 +38,6 @@ if TYPE_CHECKING:
 
 FAULTS_ENOUGH = 3
 """Kernel faults after which a variant's other functional checks are not run: each costs a boot."""
-
-THEIR_FAULT = (AssertionError, KernelFault, DutError, SeriesError, pytest.fail.Exception)
-"""What counts against the kernel under test; everything else that is raised is ours."""
-
-
-@dataclass
-class Run:
-    """The state of one pytest session that judges a series."""
-
-    started: float = field(default_factory=time.monotonic)
-    check: Check | None = None
-    error: KsuiteError | None = None
-    outcomes: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
-    comparisons: dict[str, NamedComparison] = field(default_factory=dict)
-    result: CheckResult | None = None
-
 
 RUN = pytest.StashKey[Run]()
 COMPARISON = pytest.StashKey[Comparison]()
@@ -90,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--ks-timeout",
-        type=float,
+        type=time_limit,
         default=60.0,
         metavar="SECONDS",
         help="a DUT that is silent for so long hangs (60)",
@@ -154,10 +132,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         run.check = _prepared_check(session.config, items)
     except KsuiteError as error:
         run.error = error
-        reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")
-        reporter.write_line("")
-        reporter.write_line(f"ksuite: {error}", red=True)
-        pytest.exit("the series was not judged", returncode=int(error.exit_code))
+        # pytest prints our summary only after codes that it knows; ours takes its place later.
+        pytest.exit("the series was not judged", returncode=pytest.ExitCode.TESTS_FAILED)
 
 
 def _prepared_check(config: pytest.Config, items: list[pytest.Item]) -> Check:
@@ -168,6 +144,9 @@ def _prepared_check(config: pytest.Config, items: list[pytest.Item]) -> Check:
         raise NothingToCompare(f"no test belongs to scenario {scenario!r}")
     directories = {item.path.parent.name for item in items}
     suites = [suite for suite in SUITES if suite.name in directories]
+    if not suites:
+        known = ", ".join(suite.name for suite in SUITES)
+        raise UserError(f"{items[0].path.parent} is no suite; there are: {known}")
     series = config.getoption("--ks-series") or str(config.rootpath / suites[0].default_series)
     options = CheckOptions(
         series,
@@ -176,12 +155,10 @@ def _prepared_check(config: pytest.Config, items: list[pytest.Item]) -> Check:
         config.getoption("--ks-timeout"),
     )
     with _progress(config) as progress:
-        return _entered(Check(options, suites, progress), suites)
-
-
-def _entered(check: Check, suites: list[Suite]) -> Check:
-    check.must_fit(suites)
-    return check.__enter__()
+        check = Check(options, suites, progress)
+        check.must_fit(suites)
+        check.__enter__()
+        return check
 
 
 @contextmanager
@@ -227,10 +204,10 @@ def ks_comparison(request: pytest.FixtureRequest, ks_check: Check) -> Comparison
     """
     wanted = {item: _requested(item) for item in request.session.items if _requested(item)}
     requests = sorted(set(filter(None, wanted.values())))
-    comparisons = ks_check.compare_costs(requests)
-    mine = wanted[request.node]
+    mine = wanted.get(request.node)
     if mine is None:
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, frame_bytes)")
+    comparisons = ks_check.compare_costs(requests)
     request.node.stash[COMPARISON] = comparisons[mine]
     run = request.config.stash[RUN]
     run.comparisons[mine.name] = NamedComparison(mine.name, comparisons[mine])
@@ -246,52 +223,25 @@ def _requested(item: pytest.Item) -> CostRequest | None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Classify what happened, and keep the base's failures from failing the run."""
+    """Keep what happened for the result, and the base's failures from failing the run."""
     report = yield
-    if not _judges(item) or RUN not in item.config.stash:
+    run = item.config.stash.get(RUN, None)
+    if run is None:
+        return report
+    if not _judges(item):
+        run.failed_beside += report.failed
         return report
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, KsuiteError):
         console = getattr(error, "console", "") or getattr(error, "remote_traceback", "")
-        report.longrepr = f"{type(error).__name__}: {error}\n{console}".rstrip()
+        report.longrepr = printable(f"{type(error).__name__}: {error}\n{console}".rstrip())
     variant = _variant(item)
-    outcome = _outcome(item, variant, report, error)
-    if outcome is not None:
-        outcomes = item.config.stash[RUN].outcomes
-        known = outcomes.get((outcome.test, variant))
-        if known is None or known.verdict is Verdict.PASS:
-            outcomes[outcome.test, variant] = outcome
+    run.take(item.nodeid, outcome_of(report, error, variant, item.stash.get(COMPARISON, None)))
     if variant == BASE and report.failed and isinstance(error, THEIR_FAULT):
         report.outcome = "skipped"
-        report.wasxfail = f"{BASE}: {str(error).splitlines()[0] if str(error) else report.when}"
+        first_line = str(error).partition("\n")[0] or report.when
+        report.wasxfail = printable(f"{BASE}: {first_line}")
     return report
-
-
-def _outcome(
-    item: pytest.Item, variant: str, report: pytest.TestReport, error: BaseException | None
-) -> TestOutcome | None:
-    if report.passed and report.when != "call":
-        return None
-    if report.failed:
-        verdict = Verdict.FAIL if isinstance(error, THEIR_FAULT) else Verdict.ERROR
-    else:
-        verdict = Verdict.SKIP if report.skipped else Verdict.PASS
-    compared = item.stash.get(COMPARISON, None)
-    if compared is not None and report.when == "call":
-        verdict = compared.verdict
-    name = item.name
-    for old, new in ((f"[{variant}]", ""), (f"[{variant}-", "["), (f"-{variant}]", "]")):
-        name = name.replace(old, new) if variant else name
-    console = getattr(error, "console", "")
-    return TestOutcome(name, variant, verdict, report.duration, _detail(error), console)
-
-
-def _detail(error: BaseException | None) -> str:
-    if error is None:
-        return ""
-    if isinstance(error, (KsuiteError, AssertionError)):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -301,51 +251,14 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     if run is None:
         return (yield)
     try:
-        if run.check is not None:
-            subject = run.check.subject
-            run.check.__exit__(None, None, None)
-        else:
-            subject = None
-        run.result = _conclude(run, subject, session)
-        session.exitstatus = run.result.exit_code
-        _write_json(session, run.result)
+        run.conclude(pytest.ExitCode(session.exitstatus))
+        if path := session.config.getoption("--ks-json"):
+            run.write_json(Path(path))
     finally:
-        result = yield
-    return result
-
-
-def _conclude(run: Run, subject: Any, session: pytest.Session) -> CheckResult:
-    outcomes = tuple(run.outcomes.values())
-    verdict, error = candidate_verdict(outcomes), ""
-    code = EXIT_CODES[verdict]
-    if run.error is not None:
-        verdict, error, code = _verdict_of(run.error), str(run.error), run.error.exit_code
-    elif session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
-        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
-        error = "interrupted" if interrupted else "pytest failed"
-        verdict = Verdict.ERROR
-        code = ExitCode.INTERRUPTED if interrupted else ExitCode.INFRASTRUCTURE
-    comparisons = tuple(run.comparisons.values())
-    seconds = time.monotonic() - run.started
-    return CheckResult(subject, outcomes, comparisons, verdict, int(code), seconds, error)
-
-
-def _verdict_of(error: KsuiteError) -> Verdict:
-    if isinstance(error, SeriesError):
-        return Verdict.FAIL
-    return Verdict.INCOMPARABLE if isinstance(error, NothingToCompare) else Verdict.ERROR
-
-
-def _write_json(session: pytest.Session, result: CheckResult) -> None:
-    path = session.config.getoption("--ks-json")
-    if not path:
-        return
-    try:
-        json_file.write(result, Path(path))
-    except KsuiteError as error:
-        session.exitstatus = int(error.exit_code)
-        reporter = session.config.pluginmanager.getplugin("terminalreporter")
-        reporter.write_line(f"ksuite: {error}", red=True)
+        if run.result is not None:
+            session.exitstatus = run.result.exit_code
+        answer = yield
+    return answer
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:

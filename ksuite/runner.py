@@ -13,7 +13,7 @@ import pytest
 from ksuite.errors import ExitCode
 from ksuite.pytest_plugin import RUN
 
-_PYTEST_CODES = {
+_PYTEST_CODES: dict[int, ExitCode] = {
     pytest.ExitCode.OK: ExitCode.PASS,
     pytest.ExitCode.TESTS_FAILED: ExitCode.FAIL,
     pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
@@ -28,6 +28,10 @@ class _Watch:
 
     def __init__(self) -> None:
         self.concluded = False
+        self.broken = False
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.broken |= report.failed
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
@@ -41,7 +45,9 @@ def run_suites(arguments: list[str]) -> int:
     code = int(pytest.main(arguments, plugins=[watch]))
     if watch.concluded:
         return code
-    return int(_PYTEST_CODES.get(pytest.ExitCode(code), ExitCode.INFRASTRUCTURE))
+    if watch.broken:
+        return int(ExitCode.INFRASTRUCTURE)
+    return int(_PYTEST_CODES.get(code, ExitCode.INFRASTRUCTURE))
 
 
 if __name__ == "__main__":

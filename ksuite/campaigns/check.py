@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -59,6 +60,17 @@ class CostRequest:
     def name(self) -> str:
         """How reports call it."""
         return f"{self.scenario} {self.frame_bytes} B"
+
+
+def time_limit(text: str) -> float:
+    """Read a time limit from a command line; argparse makes its ValueError a usage error.
+
+    :return: seconds.
+    """
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"no time limit: {text}")
+    return seconds
 
 
 class Check:
@@ -210,7 +222,7 @@ class Check:
         values = self.dut.call(
             vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
         )
-        if len(values) != WINDOWS or not all(isinstance(v, float) and v > 0 for v in values):
+        if len(values) != WINDOWS or not all(0 < value < math.inf for value in values):
             raise InfrastructureError(f"{request.name}: the DUT sent no costs but {values!r:.200}")
         return list(values)
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ksuite.machines.machine import Machine
 
 
+BOOTS_TRIED = 2
+"""Each boot that fails costs the boot's whole time limit."""
+
+
 class Dut:
     """Boots on demand, swaps modules in the live guest, throws the guest away after a fault.
 
@@ -41,9 +45,12 @@ class Dut:
         self._machine: Machine | None = None
         self._settled = False
         self._variant = ""
+        self._blamed = ""
         self._builds: Mapping[str, ModuleBuild] = {}
+        self._failed_boots = 0
         self.boots = 0
         self.faults: Counter[str] = Counter()
+        self.late_faults: dict[str, KernelFault] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,24 +74,49 @@ class Dut:
         self._builds = builds
 
     def use(self, variant: str) -> None:
-        """Make a variant's modules the running ones, in a fresh guest where the last is unusable.
+        """Make a variant's modules the running ones, in a fresh guest where there is none.
 
-        :raises KernelFault: the modules that ran before don't unload: a leaked reference.
-        :raises DutError: the kernel refused to load the variant's modules.
-        :raises InfrastructureError: what runs is not what was built.
+        :raises KernelFault: the variant's modules broke the kernel as they were loaded.
+        :raises DutError: the kernel refused to load them.
+        :raises InfrastructureError: what runs is not what was built, or no guest comes up.
         """
         if self._variant == variant:
             return
-        previous, self._variant = self._variant, ""
+        self.retire()
+        self._blamed = variant
         self._settle()
         build = self._builds[variant]
-        self._unload([module.name for module in build.modules], previous)
         files = {module.name: str(module.path) for module in build.modules}
-        running = self._call(dut_modules.load, files, self._modules)
+        try:
+            running = self._call(dut_modules.load, files, self._modules)
+        except DutError:
+            # Some of them may be in: the next try begins with a fresh guest.
+            self.faults[variant] += 1
+            self.discard()
+            raise
         expected = {module.name: module.build_id for module in build.modules}
         if running != expected:
+            self.discard()
             raise InfrastructureError(f"build-ids on the DUT: {running}; built: {expected}")
         self._variant = variant
+
+    def retire(self) -> None:
+        """Unload the variant that runs; what it breaks only now is its own fault, and kept as such.
+
+        A splat that came after the last answer, or a reference that was never given back, would
+        otherwise be laid at the door of whoever uses the guest next.
+        """
+        variant, self._variant = self._variant, ""
+        if not variant:
+            return
+        try:
+            self._unload(variant)
+        except DutError as error:
+            self.faults[variant] += 1
+            self.late_faults[variant] = KernelFault("leak", f"modules don't unload: {error}")
+            self.discard()
+        except KernelFault as fault:
+            self.late_faults[variant] = fault
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call on the DUT as `Machine.call`; a fault costs the guest its life."""
@@ -103,26 +135,30 @@ class Dut:
         try:
             return self._machine.call(function, *args, **kwargs)
         except (KernelFault, InfrastructureError) as error:
-            self.faults[self._variant] += isinstance(error, KernelFault)
+            self.faults[self._blamed] += isinstance(error, KernelFault)
             self.discard()
             raise
 
+    def _unload(self, variant: str) -> None:
+        self._call(dut_modules.unload, [module.name for module in self._builds[variant].modules])
+
     def _settle(self) -> None:
-        self.start()
         if self._settled:
             return
-        self._call(dut_setup.settle, self._imports)
+        if self._failed_boots >= BOOTS_TRIED:
+            raise InfrastructureError(f"no guest came up in {BOOTS_TRIED} tries: not tried again")
+        self.start()
+        try:
+            self._call(dut_setup.settle, self._imports)
+            self._unload(self._blamed)
+        except InfrastructureError:
+            self._failed_boots += 1
+            raise
+        except DutError as error:
+            self.discard()
+            raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
         assert self._machine is not None
         if self._machine.release != self._release:
             msg = f"the DUT runs {self._machine.release}, not {self._release}"
             raise InfrastructureError(msg)
         self._settled = True
-
-    def _unload(self, names: list[str], previous: str) -> None:
-        try:
-            self._call(dut_modules.unload, names)
-        except DutError as error:
-            self.discard()
-            if previous:
-                raise KernelFault("leak", f"{previous}'s modules don't unload: {error}") from error
-            raise

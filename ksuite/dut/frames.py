@@ -117,6 +117,6 @@ class Verifier:
         numbers = np.concatenate([*self._numbers, np.empty(0, dtype="<u8")]).astype(np.int64)
         unique = len(np.unique(numbers))
         tally.duplicated = len(numbers) - unique
-        tally.missing = tally.sent - unique - tally.corrupt
+        tally.missing = max(0, tally.sent - unique - tally.corrupt)
         tally.reordered = int((np.diff(numbers) < 0).sum())
         return tally

@@ -154,7 +154,11 @@ class Virtqueue:
     def take_used(self) -> tuple[Indices, npt.NDArray[np.uint32]]:
         """Take what the device returned: head indices and written lengths, in its order."""
         count = self.used_count() - self.taken
+        if self.taken + count > self.posted:
+            raise OSError(f"the device used {self.taken + count} chains of {self.posted} posted")
         entries = self._used_ring[np.arange(self.taken, self.taken + count) & (self.size - 1)]
+        if (entries[:, 0] >= self.size).any():
+            raise OSError(f"the device used head {entries[:, 0].max()} of a ring of {self.size}")
         self.taken += count
         return entries[:, 0].astype(np.intp), entries[:, 1]
 

@@ -48,6 +48,17 @@ class BoundedStreams(gateway_base.Popen2IO):  # type: ignore[misc]  # execnet is
         """The streams' process belongs to the machine."""
 
 
+def _new_list(unserializer: Any) -> None:
+    # execnet allocates whatever length the message names; an item takes a byte of it at least.
+    length = unserializer._read_int4()  # noqa: SLF001 (there is no public way to bound it)
+    if not 0 <= length <= len(unserializer.stream.getbuffer()):
+        raise gateway_base.LoadError(f"a list of {length} items in a shorter message")
+    unserializer.stack.append([None] * length)
+
+
+gateway_base.Unserializer.num2func[gateway_base.opcode.NEWLIST] = _new_list
+
+
 class Agent:
     """The connection; its answers and its end go into `events` as ``(name, payload)``.
 
@@ -78,6 +89,9 @@ class Agent:
 
     def _received(self, message: Any) -> None:
         if message is None:
+            if self._channel is not None:
+                # execnet would print them, as the DUT wrote them.
+                self._channel._remoteerrors.clear()  # noqa: SLF001 (there is no public way)
             self._events.put(("gone", "the agent's stream ended"))
         elif self._ready:
             self._events.put(("answer", message))

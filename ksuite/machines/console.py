@@ -15,26 +15,33 @@ TAIL_BYTES = 1024 * 1024
 CONTEXT_LINES_BEFORE = 5
 CONTEXT_LINES_AFTER = 60
 
+# What a process prints has no such prefix; printk.time=1 and CONFIG_PRINTK_CALLER make it.
+_PRINTK = re.compile(r"\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? (?:\[ )?")
+
+_LOCKDEP = (
+    r"WARNING: (possible|inconsistent|bad|suspicious|held lock freed|lock held|nested lock"
+    r"|\S+-safe -> |\S+ still has locks held)"
+)
 _PATTERNS = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
         ("kasan", r"BUG: KASAN: "),  # mm/kasan/report.c
         ("hang", r"watchdog: BUG: soft lockup"),  # kernel/watchdog.c
-        ("hang", r"Watchdog detected hard LOCKUP"),  # kernel/watchdog_hld.c
+        ("hang", r"(NMI )?watchdog: Watchdog detected hard LOCKUP"),  # kernel/watchdog_hld.c
         ("hang", r"rcu: INFO: \S+ (self-)?detected (expedited )?stall"),  # kernel/rcu/tree_stall.h
         ("hang", r"rcu: INFO: \S+ detected stalls on CPUs"),  # kernel/rcu/tree_stall.h
+        ("hang", r"BUG: workqueue lockup"),  # kernel/workqueue.c
         ("hang", r"INFO: task .* blocked for more than \d+ seconds"),  # kernel/hung_task.c
-        (
-            "lockdep",
-            r"WARNING: (possible|inconsistent|bad|suspicious) ",
-        ),  # kernel/locking/lockdep.c
+        ("lockdep", _LOCKDEP),  # kernel/locking/lockdep.c
         ("lockdep", r"BUG: (sleeping function|scheduling while atomic|Invalid wait)"),
         ("oops", r"BUG: (kernel NULL pointer|unable to handle)"),  # arch/x86/mm/fault.c
         ("oops", r"(general protection fault|invalid opcode|divide error|stack segment)[,:]"),
         ("oops", r"Oops: "),  # arch/x86/kernel/dumpstack.c
         ("bug", r"kernel BUG at "),  # lib/bug.c
         ("bug", r"BUG: "),
-        ("warn", r"WARNING: (CPU: \d+|.* at )"),  # kernel/panic.c: __warn()
+        ("bug", r"UBSAN: "),  # lib/ubsan.c
+        ("leak", r"unregister_netdevice: waiting for \S+ to become free"),  # net/core/dev.c
+        ("warn", r"WARNING: (CPU: \d+|\S+:\d+ at )"),  # kernel/panic.c: __warn()
         ("panic", r"Kernel panic - not syncing"),  # kernel/panic.c
     )
 )
@@ -45,7 +52,7 @@ _END_OF_SPLAT = re.compile(r"---\[ end (trace|Kernel panic)")
 class Splat:
     """A kernel fault as the console told it.
 
-    :param kind: warn, bug, oops, panic, kasan, lockdep or hang.
+    :param kind: warn, bug, oops, panic, kasan, lockdep, leak or hang.
     :param summary: the line that gave it away, without its time stamp.
     """
 
@@ -114,10 +121,11 @@ class Console:
 
 def recognise(line: str) -> Splat | None:
     """Return the fault that a console line tells of, if any."""
-    for kind, pattern in _PATTERNS:
-        found = pattern.search(line)
-        if found:
-            return Splat(kind, printable(line[found.start() :]).strip()[:300])
+    for prefix in _PRINTK.finditer(line):
+        said = line[prefix.end() :]
+        for kind, pattern in _PATTERNS:
+            if pattern.match(said):
+                return Splat(kind, printable(said).strip()[:300])
     return None
 
 

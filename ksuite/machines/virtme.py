@@ -7,6 +7,7 @@ import contextlib
 import os
 import queue
 import select
+import shlex
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,7 @@ SPLAT_GRACE_SECONDS = 3.0
 
 KERNEL_ARGUMENTS = (
     "nokaslr",
+    "printk.time=1",
     "oops=panic",
     "panic=-1",
     "unknown_nmi_panic",
@@ -148,7 +150,8 @@ class VirtmeMachine:
         # The kernel prints before it goes on: what it had to say of a call is in the pipe when the
         # call's answer is here.
         stream = self._process.stderr.fileno()  # type: ignore[union-attr]
-        while self._reader.is_alive():
+        deadline = time.monotonic() + SPLAT_GRACE_SECONDS
+        while self._reader.is_alive() and time.monotonic() < deadline:
             with self._console_lock:
                 if not select.select([stream], [], [], 0)[0]:
                     return
@@ -190,7 +193,8 @@ class VirtmeMachine:
         if not self.release or status not in {0, None}:
             text = f"the guest ended (status {status}) during {doing}: {reason}"
             return InfrastructureError(f"{text}\nlast of its console:\n{self._console.excerpt()}")
-        summary = f"the guest stopped without a word during {doing}"
+        what = "stopped" if status == 0 else "broke its connection"
+        summary = f"the guest {what} without a word during {doing}"
         return KernelFault("silence", summary, self._console.excerpt())
 
     def _hang(self, timeout_seconds: float, doing: str) -> KernelFault | InfrastructureError:
@@ -244,7 +248,8 @@ def vng() -> str:
 def vng_command(image: Path, spec: MachineSpec, monitor: Path, *, kvm: bool) -> list[str]:
     """Return the virtme-ng command line that boots a guest with our agent on its stdio."""
     root = Path(ksuite.__file__).parent.parent
-    agent = f"PYTHONHASHSEED=0 PYTHONPATH={root} {sys.executable} -u -B -c '{BOOT_LINE}'"
+    python = f"PYTHONHASHSEED=0 PYTHONPATH={shlex.quote(str(root))} {shlex.quote(sys.executable)}"
+    agent = f"{python} -u -B -c '{BOOT_LINE}'"
     command = [vng(), "--run", str(image), "--force-9p", "--verbose"]
     command += ["--disable-monitor", "--cpus", str(spec.vcpus), "--memory", f"{spec.memory_mib}M"]
     if not kvm:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksuite.errors import NothingToCompare, SeriesError
 from ksuite.measure.verdict import Verdict, overall
 
 if TYPE_CHECKING:
+    from ksuite.errors import KsuiteError
     from ksuite.measure.verdict import Comparison
 
 BASE = "base"
@@ -79,5 +81,23 @@ class CheckResult:
 
 
 def candidate_verdict(outcomes: tuple[TestOutcome, ...]) -> Verdict:
-    """Return the run's verdict: the candidate's; the base's failures are what the series mends."""
-    return overall(outcome.verdict for outcome in outcomes if outcome.variant != BASE)
+    """Return the run's verdict: the candidate's; the base's failures are what the series mends.
+
+    What is our own trouble counts wherever it came up.
+    """
+    return overall(
+        outcome.verdict
+        for outcome in outcomes
+        if outcome.variant != BASE or outcome.verdict is Verdict.ERROR
+    )
+
+
+def refused(error: KsuiteError, seconds: float) -> CheckResult:
+    """Return the result of a run that ended before anything was judged."""
+    if isinstance(error, SeriesError):
+        verdict = Verdict.FAIL
+    elif isinstance(error, NothingToCompare):
+        verdict = Verdict.INCOMPARABLE
+    else:
+        verdict = Verdict.ERROR
+    return CheckResult(None, (), (), verdict, int(error.exit_code), seconds, str(error))

@@ -85,13 +85,14 @@ def compare(base: Cost, candidate: Cost, threshold: Threshold | None = None) -> 
         reason = "the fingerprints differ"
         return Comparison(base, candidate, 0.0, 0.0, Verdict.INCOMPARABLE, reason)
     change = candidate.median / base.median - 1
-    limit = max(rule.floor, rule.spreads * max(base.spread, candidate.spread))
-    verdict, reason = _judge(change, limit, rule.blind)
+    noise = rule.spreads * max(base.spread, candidate.spread)
+    limit = max(rule.floor, noise)
+    verdict, reason = _judge(change, limit, blind=noise > rule.blind)
     return Comparison(base, candidate, change, limit, verdict, reason)
 
 
-def _judge(change: float, limit: float, blind: float) -> tuple[Verdict, str]:
-    if abs(change) <= limit and limit > blind:
+def _judge(change: float, limit: float, *, blind: bool) -> tuple[Verdict, str]:
+    if abs(change) <= limit and blind:
         return Verdict.INCOMPARABLE, f"too noisy: only changes above {limit:.1%} would show"
     if change > limit:
         return Verdict.REGRESSION, ""

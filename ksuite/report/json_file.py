@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def write(result: CheckResult, path: Path) -> None:
 
     :raises InfrastructureError: the file can't be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             json.dump(as_plain(result), stream, indent=1)
@@ -71,5 +72,6 @@ def write(result: CheckResult, path: Path) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise InfrastructureError(f"can't write {path}: {error.strerror}") from error

@@ -75,7 +75,9 @@ def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
         if outcome.variant:
             rows.setdefault(outcome.test, {})[outcome.variant] = outcome.verdict
     for test, verdicts in rows.items():
-        table.add_row(_title(test), *(_cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
+        table.add_row(
+            Text(_title(test)), *(_cell(verdicts.get(name)) for name in (BASE, CANDIDATE))
+        )
     return table
 
 
@@ -102,7 +104,7 @@ def _costs(result: CheckResult) -> Table:
     for named in result.comparisons:
         comparison = named.comparison
         table.add_row(
-            named.name,
+            Text(printable(named.name)),
             f"{comparison.base.median:,.1f}",
             f"{comparison.base.spread:.3%}",
             f"{comparison.candidate.median:,.1f}",

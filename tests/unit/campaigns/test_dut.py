@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The DUT of a check over machines that only keep books."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ksuite.campaigns.dut import Dut
+from ksuite.dut import modules, setup
+from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
+from ksuite.kernels.build import BuiltModule, ModuleBuild
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RELEASE = "6.1.0-1-amd64"
+PANIC = KernelFault("panic", "Kernel panic - not syncing")
+
+
+def build(variant: str) -> ModuleBuild:
+    names = ("vhost", "vhost_net")
+    built = [BuiltModule(n, Path(f"/{variant}/{n}.ko"), f"{variant}-{n}", "") for n in names]
+    return ModuleBuild(variant, tuple(built), cached=True)
+
+
+class Guest:
+    """A machine that notes what it is asked to do, and answers or raises what a test wants."""
+
+    def __init__(self) -> None:
+        self.release = RELEASE
+        self.console = ""
+        self.asked: list[tuple[str, Any]] = []
+        self.loaded: dict[str, str] = {}
+        self.closed = False
+        self.trouble: dict[Callable[..., Any], KsuiteError] = {}
+
+    def call(
+        self, function: Callable[..., Any], /, *args: Any, timeout: float | None = None, **_: Any
+    ) -> Any:
+        assert not self.closed
+        assert timeout is None
+        self.asked.append((function.__name__, args[0] if args else None))
+        if function in self.trouble:
+            raise self.trouble[function]
+        if function is modules.load:
+            self.loaded = {
+                name: f"{Path(file).parent.name}-{name}" for name, file in args[0].items()
+            }
+            return self.loaded
+        return "answer"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Lab:
+    """A DUT, and all guests that it has booted."""
+
+    def __init__(self) -> None:
+        self.guests: list[Guest] = []
+        self.dut = Dut(self._boot, RELEASE, ["tun", "vhost_net"], ["vhost_loops"])
+        self.dut.offer({variant: build(variant) for variant in ("base", "candidate")})
+
+    def _boot(self) -> Guest:
+        self.guests.append(Guest())
+        return self.guests[-1]
+
+    @property
+    def guest(self) -> Guest:
+        return self.guests[-1]
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+def work() -> None:
+    """Stand for a scenario; the guest only takes its name."""
+
+
+def test_one_boot_serves_both_variants(lab: Lab) -> None:
+    with lab.dut:
+        for variant in ("base", "candidate", "base", "candidate"):
+            lab.dut.use(variant)
+            assert lab.guest.loaded["vhost_net"] == f"{variant}-vhost_net"
+            assert lab.dut.call(work) == "answer"
+    assert len(lab.guests) == lab.dut.boots == 1
+    assert lab.guest.closed
+    swap = ["unload", "load", "work"]
+    assert [name for name, _ in lab.guest.asked] == ["settle", *swap * 4]
+    assert lab.guest.asked[0] == ("settle", ["vhost_loops"])
+    assert lab.guest.asked[1] == ("unload", ["vhost", "vhost_net"])
+
+
+def test_variant_in_use_is_not_loaded_again(lab: Lab) -> None:
+    lab.dut.use("base")
+    before = len(lab.guest.asked)
+    lab.dut.use("base")
+    assert len(lab.guest.asked) == before
+
+
+def test_boot_goes_on_in_the_background(lab: Lab) -> None:
+    lab.dut.start()
+    lab.dut.start()
+    assert len(lab.guests) == 1
+    assert lab.guest.asked == []
+
+
+def test_module_that_was_not_built_by_us_is_infrastructure(lab: Lab) -> None:
+    wrong = BuiltModule("vhost_net", Path("/base/vhost_net.ko"), "candidate-vhost_net", "")
+    lab.dut.offer({"candidate": ModuleBuild("x", (wrong,), cached=True)})
+    with pytest.raises(InfrastructureError, match="build-ids on the DUT") as raised:
+        lab.dut.use("candidate")
+    assert "base-vhost_net" in str(raised.value)
+    assert "candidate-vhost_net" in str(raised.value)
+
+
+def test_after_a_wrong_build_id_nothing_counts_as_loaded(lab: Lab) -> None:
+    wrong = BuiltModule("vhost_net", Path("/base/vhost_net.ko"), "else", "")
+    lab.dut.offer({"base": ModuleBuild("x", (wrong,), cached=True)})
+    for _ in range(2):
+        with pytest.raises(InfrastructureError):
+            lab.dut.use("base")
+
+
+def test_wrong_kernel_is_infrastructure(lab: Lab) -> None:
+    lab.dut.start()
+    lab.guest.release = "6.12.0"
+    with pytest.raises(InfrastructureError, match=r"runs 6\.12\.0, not 6\.1\.0-1-amd64"):
+        lab.dut.use("base")
+    assert lab.guest.loaded == {}
+
+
+@pytest.mark.parametrize("error", [PANIC, InfrastructureError("the guest ended")], ids=type)
+def test_fault_costs_the_guest_its_life(lab: Lab, error: KsuiteError) -> None:
+    lab.dut.use("candidate")
+    lab.guest.trouble[work] = error
+    with pytest.raises(type(error)):
+        lab.dut.call(work)
+    assert lab.guests[0].closed
+    lab.dut.use("candidate")
+    assert lab.dut.call(work) == "answer"
+    assert lab.dut.boots == 2
+    assert lab.guest.loaded["vhost"] == "candidate-vhost"
+    assert not lab.guest.closed
+    assert lab.dut.faults["candidate"] == isinstance(error, KernelFault)
+    assert lab.dut.faults["base"] == 0
+
+
+def test_refusal_of_a_kernel_interface_does_not(lab: Lab) -> None:
+    lab.dut.use("candidate")
+    lab.guest.trouble[work] = DutError("EPERM")
+    with pytest.raises(DutError):
+        lab.dut.call(work)
+    lab.dut.use("candidate")
+    assert lab.dut.boots == 1
+    assert lab.dut.faults.total() == 0
+
+
+@pytest.mark.parametrize("moment", [modules.load, setup.settle])
+def test_fault_while_a_variant_comes_up(lab: Lab, moment: Callable[..., Any]) -> None:
+    lab.dut.start()
+    lab.guest.trouble[moment] = PANIC
+    with pytest.raises(KernelFault):
+        lab.dut.use("candidate")
+    assert lab.guests[0].closed
+    lab.dut.use("candidate")
+    assert lab.dut.boots == 2
+
+
+def test_fault_while_loading_counts_for_the_variant(lab: Lab) -> None:
+    """A module that panics as it loads would cost every test a boot."""
+    lab.dut.start()
+    lab.guest.trouble[modules.load] = PANIC
+    with pytest.raises(KernelFault):
+        lab.dut.use("candidate")
+    assert +lab.dut.faults == Counter(candidate=1)
+
+
+def test_refused_module_is_the_variants_failure(lab: Lab) -> None:
+    lab.dut.start()
+    lab.guest.trouble[modules.load] = DutError("insmod: Unknown symbol")
+    with pytest.raises(DutError, match="Unknown symbol"):
+        lab.dut.use("candidate")
+    del lab.guest.trouble[modules.load]
+    lab.dut.use("candidate")
+    assert lab.guest.loaded["vhost"] == "candidate-vhost"
+
+
+@pytest.mark.parametrize("error", [DutError("in use"), PANIC], ids=["leak", "panic"])
+def test_late_trouble_is_the_variants_that_ran(lab: Lab, error: KsuiteError) -> None:
+    """What base breaks as it leaves must not be the candidate's failure."""
+    lab.dut.use("base")
+    lab.guest.trouble[modules.unload] = error
+    lab.dut.use("candidate")
+    assert +lab.dut.faults == Counter(base=1)
+    assert list(lab.dut.late_faults) == ["base"]
+    assert lab.guests[0].closed
+    assert lab.dut.boots == 2
+    assert lab.guest.loaded["vhost_net"] == "candidate-vhost_net"
+
+
+def test_modules_that_do_not_unload_are_a_leak(lab: Lab) -> None:
+    lab.dut.use("candidate")
+    lab.guest.trouble[modules.unload] = DutError("rmmod: Module vhost_net is in use")
+    lab.dut.retire()
+    assert lab.dut.late_faults["candidate"].kind == "leak"
+    assert "is in use" in lab.dut.late_faults["candidate"].summary
+
+
+def test_retiring_twice_does_nothing(lab: Lab) -> None:
+    lab.dut.use("candidate")
+    lab.dut.retire()
+    before = len(lab.guest.asked)
+    lab.dut.retire()
+    assert len(lab.guest.asked) == before
+    assert lab.dut.late_faults == {}
+
+
+def test_modules_of_the_distro_that_do_not_unload_are_infrastructure(lab: Lab) -> None:
+    """Nothing of the series has run yet."""
+    lab.dut.start()
+    lab.guest.trouble[modules.unload] = DutError("rmmod: Module vhost_net is in use")
+    with pytest.raises(InfrastructureError, match="distro's own modules"):
+        lab.dut.use("base")
+    assert lab.guest.closed
+
+
+def test_boots_that_fail_are_not_tried_for_ever(lab: Lab) -> None:
+    for _ in range(2):
+        lab.dut.start()
+        lab.guest.trouble[setup.settle] = InfrastructureError("no agent within 120 s")
+        with pytest.raises(InfrastructureError, match="no agent"):
+            lab.dut.use("base")
+    with pytest.raises(InfrastructureError, match="not tried again"):
+        lab.dut.use("base")
+    assert lab.dut.boots == 2
+
+
+def test_nothing_is_left_when_a_check_breaks_off(lab: Lab) -> None:
+    def interrupted() -> None:
+        with lab.dut:
+            lab.dut.use("base")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert lab.guest.closed

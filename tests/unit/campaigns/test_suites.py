@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which suites a series is given to, and which names --scenario takes."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+from ksuite.campaigns.suites import ROOT, SUITES, Suite, check_scenario, suite_named, suites_for
+from ksuite.errors import ExitCode, NothingToCompare, UserError
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "drivers/vhost/net.c",
+        "drivers/vhost/vhost.c",
+        "drivers/vhost/vhost.h",
+        "drivers/vhost/iotlb.c",
+        "drivers/net/tun.c",
+    ],
+)
+def test_vhost_files_go_to_the_vhost_suite(file: str) -> None:
+    assert suites_for(["MAINTAINERS", file]) == (suite_named("vhost"),)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "drivers/vhost/vsock.c",
+        "drivers/vhost/scsi.c",
+        "drivers/vhost/Makefile",
+        "tools/drivers/vhost/net.c",
+        "drivers/vhost/net.c.orig",
+        "Drivers/vhost/net.c",
+        "net/sched/sch_htb.c",
+    ],
+)
+def test_file_that_nothing_exercises(file: str) -> None:
+    with pytest.raises(NothingToCompare) as raised:
+        suites_for([file])
+    assert file in str(raised.value)
+    assert "drivers/vhost/net.c" in str(raised.value)
+    assert raised.value.exit_code == ExitCode.INCOMPARABLE
+
+
+def test_no_file_at_all() -> None:
+    with pytest.raises(NothingToCompare):
+        suites_for([])
+
+
+@pytest.mark.parametrize("name", ["vhost", "vhost_tx", "vhost_rx", "vhost_echo", "vhost_function"])
+def test_known_scenario(name: str) -> None:
+    check_scenario(name)
+
+
+@pytest.mark.parametrize("name", ["", "vhost_tz", "VHOST", "vhost "])
+def test_unknown_scenario_names_the_known_ones(name: str) -> None:
+    with pytest.raises(UserError, match="vhost_tx, vhost_rx") as raised:
+        check_scenario(name)
+    assert raised.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_suite_is_all_there(suite: Suite) -> None:
+    assert list(suite.directory.glob("test_*.py"))
+    assert (ROOT / suite.default_series / "series").is_file()
+    for name in suite.imports:
+        assert find_spec(f"ksuite.dut.{name}")

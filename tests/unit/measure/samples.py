@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Costs and results to judge and to report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ksuite.machines.machine import Clock
+from ksuite.measure.cost import Cost, Fingerprint
+from ksuite.measure.result import CheckResult, NamedComparison, Subject, TestOutcome
+from ksuite.measure.verdict import Verdict, compare
+
+if TYPE_CHECKING:
+    from ksuite.measure.verdict import Comparison
+
+FINGERPRINT = Fingerprint(
+    clock=Clock.INSTRUCTIONS,
+    scenario="vhost_tx",
+    scenario_version=1,
+    parameters=(("frame_bytes", 64), ("batch", 500)),
+    kernel_release="6.1.0-1-amd64",
+    kernel_config="c0ffee",
+    compiler="gcc-12 12.2.0",
+    cpu_model="Nehalem",
+    vcpus=1,
+    qemu="7",
+)
+WALL = replace(FINGERPRINT, clock=Clock.WALL)
+
+
+def cost(median: float, spread: float = 0.0, fingerprint: Fingerprint = FINGERPRINT) -> Cost:
+    """Return three windows with this median, and this relative distance between the outer two."""
+    return Cost(fingerprint, (median * (1 + spread / 2), median * (1 - spread / 2), median))
+
+
+def comparison(change: float, spread: float = 0.0) -> Comparison:
+    return compare(cost(1000.0, spread), cost(1000.0 * (1 + change), spread))
+
+
+def result(*outcomes: TestOutcome, costs: tuple[NamedComparison, ...] = ()) -> CheckResult:
+    """Return a passing result with these parts."""
+    subject = Subject(
+        series="limit rx bursts",
+        series_digest="0123456789abcdef0123",
+        kernel="6.1.0-1-amd64",
+        kernel_version="6.1.1-1",
+        clock="instructions",
+        machine="virtme-ng, QEMU 7.2.22, Nehalem, 1 vCPU, 1024 MiB",
+        modules={"base": ("vhost_net aa11",), "candidate": ("vhost_net bb22",)},
+    )
+    return CheckResult(subject, outcomes, costs, Verdict.PASS, 0, 12.34567)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The result as JSON: what it holds, and that it is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import resource
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite import __version__
+from ksuite.errors import InfrastructureError, KsuiteError
+from ksuite.measure.result import NamedComparison, TestOutcome
+from ksuite.measure.verdict import Verdict
+from ksuite.report.json_file import as_plain, write
+from tests.unit.measure.samples import comparison, result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FAILED = TestOutcome("test_a[64]", "candidate", Verdict.FAIL, 1.5, "lost 3 packets", "[ 1.0] Oops")
+RESULT = result(FAILED, costs=(NamedComparison("vhost_tx 64 B", comparison(0.1)),))
+FINGERPRINT = {
+    "clock": "instructions",
+    "scenario": "vhost_tx",
+    "scenario_version": 1,
+    "parameters": [["frame_bytes", 64], ["batch", 500]],
+    "kernel_release": "6.1.0-1-amd64",
+    "kernel_config": "c0ffee",
+    "compiler": "gcc-12 12.2.0",
+    "cpu_model": "Nehalem",
+    "vcpus": 1,
+    "qemu": "7",
+}
+GOLDEN = {
+    "schema": 1,
+    "ksuite": __version__,
+    "verdict": "PASS",
+    "exit_code": 0,
+    "error": "",
+    "seconds": 12.346,
+    "subject": {
+        "series": "limit rx bursts",
+        "series_digest": "0123456789abcdef0123",
+        "kernel": "6.1.0-1-amd64",
+        "kernel_version": "6.1.1-1",
+        "clock": "instructions",
+        "machine": "virtme-ng, QEMU 7.2.22, Nehalem, 1 vCPU, 1024 MiB",
+        "modules": {"base": ["vhost_net aa11"], "candidate": ["vhost_net bb22"]},
+        "identical": False,
+    },
+    "tests": [
+        {
+            "test": "test_a[64]",
+            "variant": "candidate",
+            "verdict": "FAIL",
+            "seconds": 1.5,
+            "detail": "lost 3 packets",
+            "console": "[ 1.0] Oops",
+        }
+    ],
+    "costs": [
+        {
+            "name": "vhost_tx 64 B",
+            "verdict": "REGRESSION",
+            "reason": "",
+            "change": pytest.approx(0.1),
+            "threshold": 0.005,
+            "base": {
+                "median": 1000.0,
+                "unit": "instructions/packet",
+                "spread": 0.0,
+                "windows": [1000.0, 1000.0, 1000.0],
+                "fingerprint": FINGERPRINT,
+            },
+            "candidate": {
+                "median": pytest.approx(1100.0),
+                "unit": "instructions/packet",
+                "spread": 0.0,
+                "windows": pytest.approx([1100.0, 1100.0, 1100.0]),
+                "fingerprint": FINGERPRINT,
+            },
+        }
+    ],
+}
+
+
+def test_structure() -> None:
+    assert json.loads(json.dumps(as_plain(RESULT))) == GOLDEN
+
+
+def test_result_without_a_subject() -> None:
+    plain = as_plain(replace(result(), subject=None, error="the series is empty"))
+    assert plain["subject"] is None
+    assert plain["error"] == "the series is empty"
+    assert plain["tests"] == plain["costs"] == []
+
+
+def test_written_file_is_what_was_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("an old result")
+    write(RESULT, path)
+    assert json.loads(path.read_text(encoding="utf-8")) == GOLDEN
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_any_text_can_be_written(tmp_path: Path) -> None:
+    """Test names and details come from anywhere: control characters, lone surrogates."""
+    outcome = replace(FAILED, detail="\x1b[31m\0 \ud800 ü", console="\u2028")
+    write(result(outcome), tmp_path / "result.json")
+    told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["tests"][0]
+    assert told["detail"] == outcome.detail
+    assert told["console"] == outcome.console
+
+
+def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("an old result")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(InfrastructureError, match=r"result\.json: File too large"):
+            write(RESULT, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_text() == "an old result"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "name", ["missing/result.json", "file/result.json", "directory", "x" * 300]
+)
+def test_place_that_can_not_be_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(InfrastructureError, match="can't write"):
+        write(RESULT, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file"]
+
+
+@pytest.mark.parametrize("name", ["/", "."])
+def test_place_without_a_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(KsuiteError):
+        write(RESULT, type(tmp_path)(name))

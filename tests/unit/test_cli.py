@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line up to where kernels would be built."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite import __version__, cli
+from ksuite.campaigns.doctor import Finding
+from ksuite.cli import main
+from ksuite.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Run = tuple[int, str, str]
+
+
+@pytest.fixture
+def ksuite(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Return a function that runs ksuite: exit code, what it printed, what it complained about."""
+
+    def run(*arguments: str | Path) -> Run:
+        try:
+            code = main([str(word) for word in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def series(checkout: Path) -> Path:
+    """Return a directory of series that are refused before anything is built."""
+    return checkout / "tests" / "broken" / "input"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["check", "--help"]])
+def test_help_documents_the_exit_codes(ksuite: Callable[..., Run], command: list[str]) -> None:
+    code, out, _ = ksuite(*command)
+    assert code == 0
+    told = out[out.index("exit codes:") :].splitlines()[1:]
+    assert [int(line.split()[0]) for line in told if line] == [int(code) for code in ExitCode]
+
+
+def test_help_of_check_names_the_scenarios(ksuite: Callable[..., Run]) -> None:
+    _, out, _ = ksuite("check", "--help")
+    assert "vhost_echo" in " ".join(out.split())
+
+
+def test_version(ksuite: Callable[..., Run]) -> None:
+    assert ksuite("--version")[:2] == (0, f"ksuite {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["chekc"],
+        ["--bogus"],
+        ["check"],
+        ["check", "x.patch", "--bogus"],
+        ["check", "x.patch", "y.patch"],
+        ["check", "x.patch", "--clock", "sundial"],
+        ["check", "x.patch", "--timeout", "soon"],
+        ["doctor", "who"],
+    ],
+    ids=" ".join,
+)
+def test_usage(ksuite: Callable[..., Run], words: list[str]) -> None:
+    code, _, err = ksuite(*words)
+    assert code == 2
+    assert err.startswith("usage: ksuite")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_timeout_that_makes_no_sense(
+    ksuite: Callable[..., Run], series: Path, seconds: str
+) -> None:
+    """Everything would be said to hang, or nothing ever."""
+    code, _, err = ksuite("check", series / "not-ours.patch", f"--timeout={seconds}")
+    assert code == 2
+    assert "timeout" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("no-such-file.patch", 2, "does not exist"),
+        ("not-a-patch.txt", 2, "no diff"),
+        ("outside-tree.patch", 2, "outside"),
+        ("not-ours.patch", 4, "no scenario"),
+    ],
+)
+def test_series_that_is_refused(
+    ksuite: Callable[..., Run], series: Path, name: str, code: int, says: str
+) -> None:
+    seen, out, err = ksuite("check", series / name)
+    assert seen == code
+    assert out == ""
+    assert err.startswith("ksuite: ")
+    assert says in err
+    assert name in err or code == 4
+
+
+def test_missing_series_is_one_line(ksuite: Callable[..., Run], tmp_path: Path) -> None:
+    code, out, err = ksuite("check", tmp_path / "none.mbox")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "none.mbox" in err
+
+
+def test_name_of_a_series_can_not_drive_the_terminal(
+    ksuite: Callable[..., Run], tmp_path: Path
+) -> None:
+    _, _, err = ksuite("check", tmp_path / "\x1b[2J.patch")
+    assert "\x1b" not in err
+
+
+def test_unknown_scenario(ksuite: Callable[..., Run], series: Path) -> None:
+    code, _, err = ksuite("check", series / "not-ours.patch", "--scenario", "vhost_tz")
+    assert code == 2
+    assert "vhost_tx" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("name", "code"), [("no-such-file.patch", 2), ("not-ours.patch", 4)])
+def test_refusal_is_written_as_json_too(
+    ksuite: Callable[..., Run], series: Path, tmp_path: Path, name: str, code: int
+) -> None:
+    answer = tmp_path / "result.json"
+    ksuite("check", series / name, "--json", answer)
+    told = json.loads(answer.read_text(encoding="utf-8"))
+    assert told["exit_code"] == code
+    assert told["error"]
+
+
+def test_options_reach_the_runner(
+    ksuite: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, checkout: Path
+) -> None:
+    given: list[str] = []
+
+    def run_suites(arguments: list[str]) -> int:
+        given.extend(arguments)
+        return 1
+
+    monkeypatch.setattr("ksuite.runner.run_suites", run_suites)
+    patch = str(checkout / "tests" / "broken" / "harmless-comment.patch")
+    options = ["--scenario", "vhost_tx", "--candidate-only", "--json", "r.json", "--clock", "wall"]
+    code, _, _ = ksuite("check", patch, *options, "--timeout", "7", "--kernel", "distro")
+    assert code == 1
+    words = [word for argument in given for word in argument.split("=", 1)]
+    assert words[0] == str(checkout / "tests" / "vhost")
+    expected = {
+        "--ks-series": patch,
+        "--ks-scenario": "vhost_tx",
+        "--ks-json": "r.json",
+        "--ks-clock": "wall",
+        "--ks-timeout": "7.0",
+        "--ks-kernel": "distro",
+    }
+    for option, value in expected.items():
+        assert words[words.index(option) + 1] == value
+    assert "--ks-candidate-only" in words
+
+
+def test_interrupt(ksuite: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "read_series", interrupted)
+    assert ksuite("check", "x.patch") == (130, "", "ksuite: interrupted\n")
+
+
+@pytest.mark.parametrize(("needed", "code"), [(True, 3), (False, 0)])
+def test_doctor_tells_gaps_and_how_to_mend_them(
+    ksuite: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, needed: bool, code: int
+) -> None:
+    findings = [
+        Finding("QEMU", good=True, found="7.2.22"),
+        Finding("KVM", good=False, found="none", mend="use another host", needed=needed),
+    ]
+    monkeypatch.setattr(cli, "examine", lambda: findings)
+    seen, out, _ = ksuite("doctor")
+    assert seen == code
+    assert "QEMU: 7.2.22" in out
+    assert "KVM: none" in out
+    assert "mend: use another host" in out
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "ksuite"], [str(Path(sys.executable).parent / "ksuite")]]
+)
+def test_command_is_there(command: list[str]) -> None:
+    argv = [sys.executable, *command, "--version"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"ksuite {__version__}\n")
