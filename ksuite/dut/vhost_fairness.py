@@ -63,11 +63,12 @@ def serve_backlogs(
         rx.post(np.arange(ENTRIES))
         tx.desc["len"] = HEADER_BYTES + frame_bytes
         tx.post(np.arange(tx_packets))
-        # Attaching a queue gives the worker work, which it begins when we go to sleep: both sides
-        # are in its list before its first packet.
-        for side in (first, "tx" if first == "rx" else "rx"):
-            device.attach(link.fds[0], (RX if side == "rx" else TX,))
-            (rx if side == "rx" else tx).kick_always()
+        # Attaching a queue gives the worker work, and so does a kick; it begins once we sleep.
+        # Attached first, kicked later, both sides take turns in its list from the start.
+        queues = ((RX, rx), (TX, tx)) if first == "rx" else ((TX, tx), (RX, rx))
+        device.attach(link.fds[0], tuple(index for index, _ in queues))
+        for _, queue in queues:
+            queue.kick_always()
         tx.wait_used(tx_packets)
         if tiny_buffers:
             _wait_for_packets(log, rx_packets + tx_packets)
