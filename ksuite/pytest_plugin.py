@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,14 +129,14 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     run = session.config.stash.setdefault(RUN, Run())
     try:
-        run.check = _prepared_check(session.config, items)
+        run.check = _prepared_check(session.config, items, run.stack)
     except KsuiteError as error:
         run.error = error
         # pytest prints our summary only after codes that it knows; ours takes its place later.
         pytest.exit("the series was not judged", returncode=pytest.ExitCode.TESTS_FAILED)
 
 
-def _prepared_check(config: pytest.Config, items: list[pytest.Item]) -> Check:
+def _prepared_check(config: pytest.Config, items: list[pytest.Item], stack: ExitStack) -> Check:
     scenario = config.getoption("--ks-scenario")
     if scenario:
         check_scenario(scenario)
@@ -157,8 +157,7 @@ def _prepared_check(config: pytest.Config, items: list[pytest.Item]) -> Check:
     with _progress(config) as progress:
         check = Check(options, suites, progress)
         check.must_fit(suites)
-        check.__enter__()
-        return check
+        return stack.enter_context(check)
 
 
 @contextmanager

@@ -27,7 +27,6 @@ from ksuite.measure.verdict import Comparison, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
 WINDOWS = 5
 ROUNDS = 16
@@ -116,12 +115,7 @@ class Check:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def must_fit(self, suites: Sequence[Suite]) -> None:

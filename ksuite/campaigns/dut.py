@@ -12,7 +12,6 @@ from ksuite.errors import DutError, InfrastructureError, KernelFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from ksuite.kernels.build import ModuleBuild
     from ksuite.machines.machine import Machine
@@ -55,12 +54,7 @@ class Dut:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.discard()
 
     def start(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class Run:
     """
 
     started: float = field(default_factory=time.monotonic)
+    stack: ExitStack = field(default_factory=ExitStack)
     check: Check | None = None
     error: KsuiteError | None = None
     failed_beside: int = 0
@@ -64,7 +66,7 @@ class Run:
             return
         self._take_late_faults(self.check)
         subject = self.check.subject
-        self.check.__exit__(None, None, None)
+        self.stack.close()
         outcomes = tuple(self.outcomes.values())
         verdict = candidate_verdict(outcomes)
         comparisons = tuple(self.comparisons.values())

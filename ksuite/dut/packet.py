@@ -10,13 +10,10 @@ import mmap
 import select
 import socket
 import struct
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 SOL_PACKET = 263
 PACKET_RX_RING = 5
@@ -81,12 +78,7 @@ class PacketRing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     @property

@@ -10,12 +10,9 @@ import fcntl
 import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ksuite.dut.vring import Memory, Virtqueue
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 GET_FEATURES = 0x8008AF00
 SET_FEATURES = 0x4008AF00
@@ -88,12 +85,7 @@ class VhostNet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

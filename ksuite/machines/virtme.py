@@ -26,7 +26,6 @@ from ksuite.processes import contained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 CLOSE_SECONDS = 5.0
 SPLAT_GRACE_SECONDS = 3.0
@@ -81,12 +80,7 @@ class VirtmeMachine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
