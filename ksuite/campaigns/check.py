@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from ksuite.campaigns.dut import Dut
 from ksuite.campaigns.suites import Suite, suites_for
 from ksuite.dut import vhost_loops
-from ksuite.errors import InfrastructureError, NothingToCompare
+from ksuite.errors import InfrastructureError, NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import Series, read_series
@@ -72,6 +74,20 @@ def time_limit(text: str) -> float:
     return seconds
 
 
+def _must_be_for(series: Series, source: KernelSource) -> None:
+    """Refuse a series whose own meta says that it is made for other kernels."""
+    if series.meta is None:
+        return
+    upstream = source.version.partition("-")[0]
+    try:
+        fits = SpecifierSet(series.meta.kernels).contains(upstream)
+    except InvalidSpecifier as error:
+        raise UserError(f"{series.origin}: meta.toml: kernels: {error}") from error
+    if not fits:
+        msg = f"{series.origin} is for kernels {series.meta.kernels}, and this one is {upstream}"
+        raise NothingToCompare(msg)
+
+
 class Check:
     """A check in progress; a context manager that leaves nothing running.
 
@@ -90,6 +106,7 @@ class Check:
         self.suites = tuple(suites) or suites_for(self.series.files)
         self.spec = MachineSpec(clock=options.clock, call_timeout_seconds=options.timeout_seconds)
         self.source: KernelSource = distro_source(options.kernel)
+        _must_be_for(self.series, self.source)
         self._progress = progress
         self._stack = ExitStack()
         self._store = Store.default()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a check refuses before it builds anything."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.campaigns.check import Check, CheckOptions, time_limit
+from ksuite.campaigns.suites import suite_named
+from ksuite.errors import NothingToCompare, UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(checkout: Path, tmp_path: Path) -> Path:
+    """Return a copy of the default series that can be changed."""
+    return shutil.copytree(checkout / "patches" / "vhost-rx-tx-limits", tmp_path / "series")
+
+
+def set_kernels(folder: Path, kernels: str) -> str:
+    meta = folder / "meta.toml"
+    text = meta.read_text()
+    assert 'kernels = ">=6.1,<6.2"' in text
+    meta.write_text(text.replace(">=6.1,<6.2", kernels))
+    return str(folder)
+
+
+def test_series_for_this_kernel(folder: Path) -> None:
+    check = Check(CheckOptions(set_kernels(folder, ">=6.1,<6.2")))
+    assert [suite.name for suite in check.suites] == ["vhost"]
+
+
+def test_series_for_another_kernel_is_not_compared(folder: Path) -> None:
+    with pytest.raises(NothingToCompare, match=r"for kernels >=6\.12, and this one is 6\.1\."):
+        Check(CheckOptions(set_kernels(folder, ">=6.12")))
+
+
+def test_range_that_makes_no_sense(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"meta\.toml: kernels"):
+        Check(CheckOptions(set_kernels(folder, "six")))
+
+
+def test_series_of_no_suite_is_not_passed(checkout: Path) -> None:
+    series = checkout / "tests" / "broken" / "input" / "not-ours.patch"
+    check = Check(CheckOptions(str(series)), [suite_named("vhost")])
+    with pytest.raises(NothingToCompare, match="no scenario exercises"):
+        check.must_fit(check.suites)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_no_time_limit(text: str) -> None:
+    with pytest.raises(ValueError, match=r"limit|float"):
+        time_limit(text)
