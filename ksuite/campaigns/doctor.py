@@ -31,6 +31,7 @@ TOOLS = (
     ("xz", "xz-utils"),
     ("modinfo", "kmod"),
     ("busybox", "busybox-static"),
+    ("file", "file"),
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
 )
