@@ -22,6 +22,7 @@ from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.result import (
     BASE,
+    CANDIDATE,
     VARIANTS,
     NamedComparison,
 )
@@ -207,8 +208,13 @@ def ks_comparison(request: pytest.FixtureRequest, ks_check: Check) -> Comparison
     if mine is None:
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, frame_bytes)")
     comparisons = ks_check.compare_costs(requests)
-    request.node.stash[COMPARISON] = comparisons[mine]
     run = request.config.stash[RUN]
+    if CANDIDATE in ks_check.cost_faults:
+        raise ks_check.cost_faults[CANDIDATE]
+    if BASE in ks_check.cost_faults:
+        run.take_measured_alone(request.node.nodeid, ks_check.cost_faults[BASE])
+        pytest.skip("the base broke while it was measured: the candidate has nothing to beat")
+    request.node.stash[COMPARISON] = comparisons[mine]
     run.comparisons[mine.name] = NamedComparison(mine.name, comparisons[mine])
     return comparisons[mine]
 
@@ -236,7 +242,7 @@ def pytest_runtest_makereport(
         report.longrepr = printable(f"{type(error).__name__}: {error}\n{console}".rstrip())
     variant = _variant(item)
     run.take(item.nodeid, outcome_of(report, error, variant, item.stash.get(COMPARISON, None)))
-    if variant == BASE and report.failed and isinstance(error, THEIR_FAULT):
+    if variant == BASE and report.failed and isinstance(error, (*THEIR_FAULT, NothingToCompare)):
         report.outcome = "skipped"
         first_line = str(error).partition("\n")[0] or report.when
         report.wasxfail = printable(f"{BASE}: {first_line}")

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Self
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ksuite.campaigns.dut import Dut
-from ksuite.campaigns.suites import Suite, suites_for
+from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.dut import vhost_loops
-from ksuite.errors import InfrastructureError, NothingToCompare, UserError
+from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
-from ksuite.machines.host import kvm_works, qemu_version
+from ksuite.machines.host import cpu_model, kvm_works, qemu_version
 from ksuite.machines.machine import Clock, MachineSpec
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.measure.cost import Cost, Fingerprint
@@ -111,7 +111,8 @@ class Check:
         self._stack = ExitStack()
         self._store = Store.default()
         self._kvm = False
-        self._costs: dict[CostRequest, Comparison] = {}
+        self._windows: dict[CostRequest, dict[str, list[float]]] = {}
+        self.cost_faults: dict[str, KernelFault | DutError] = {}
         self.builds: dict[str, ModuleBuild] = {}
         self.dut = Dut(
             self._boot,
@@ -159,7 +160,7 @@ class Check:
         self.dut.start()
         self._progress(f"unpacking the source of {self.source.version}")
         self.tree = tree = unpack(self.source, self._store)
-        targets = plan_modules(self.source, tree, self.series.files)
+        targets = plan_modules(self.source, tree, self._touched())
         patches = {
             BASE: self.series.base_patches,
             CANDIDATE: (*self.series.base_patches, *self.series.patches),
@@ -171,6 +172,10 @@ class Check:
             self.builds[variant] = build
         self.dut.offer(self.builds)
         self._progress(f"booting {self.source.release}")
+
+    def _touched(self) -> list[str]:
+        every = (*self.series.base_patches, *self.series.patches)
+        return sorted({file for patch in every for file in patch.files})
 
     def _boot(self) -> VirtmeMachine:
         return VirtmeMachine(self.source.image, self.spec, self._run_dir, kvm=self._kvm)
@@ -191,7 +196,11 @@ class Check:
                 for variant, build in self.builds.items()
             },
             identical=self.identical,
+            not_exercised=self._not_exercised(),
         )
+
+    def _not_exercised(self) -> tuple[str, ...]:
+        return tuple(file for file in self.series.files if not exercised(file, self.suites))
 
     @property
     def identical(self) -> bool:
@@ -206,30 +215,42 @@ class Check:
         """Measure costs on base and candidate in turns, base first, and compare them.
 
         Every request is measured in one visit of a variant, so that a run swaps modules four times.
-
-        :raises KernelFault: a variant broke while it was measured.
+        A variant that breaks is not measured again, and its fault is kept in `cost_faults`; what
+        then has no counterpart is missing from the answer.
         """
-        missing = [request for request in requests if request not in self._costs]
-        if missing:
-            windows: dict[tuple[CostRequest, str], list[float]] = {}
+        missing = [request for request in requests if request not in self._windows]
+        if missing and not self.cost_faults:
             for variant in TURNS:
-                self.dut.use(variant)
-                for request in missing:
-                    self._progress(f"measuring {request.name}: {variant}")
-                    windows.setdefault((request, variant), []).extend(self._windows(request))
-            for request in missing:
-                base, candidate = (
-                    Cost(self._fingerprint(request), tuple(windows[request, variant]))
-                    for variant in VARIANTS
-                )
-                self._costs[request] = compare(base, candidate)
-        return {request: self._costs[request] for request in requests}
+                if variant not in self.cost_faults:
+                    self._visit(variant, missing)
+        return {request: self._comparison(request) for request in requests if self._whole(request)}
+
+    def _visit(self, variant: str, requests: Sequence[CostRequest]) -> None:
+        try:
+            self.dut.use(variant)
+            for request in requests:
+                self._progress(f"measuring {request.name}: {variant}")
+                windows = self._windows.setdefault(request, {})
+                windows.setdefault(variant, []).extend(self._measured(request))
+        except (KernelFault, DutError) as fault:
+            self.cost_faults[variant] = fault
+
+    def _whole(self, request: CostRequest) -> bool:
+        windows = self._windows.get(request, {})
+        return all(len(windows.get(name, ())) == TURNS.count(name) * WINDOWS for name in VARIANTS)
+
+    def _comparison(self, request: CostRequest) -> Comparison:
+        base, candidate = (
+            Cost(self._fingerprint(request), tuple(self._windows[request][variant]))
+            for variant in VARIANTS
+        )
+        return compare(base, candidate)
 
     def forget_costs(self) -> None:
         """Measure anew at the next comparison."""
-        self._costs.clear()
+        self._windows.clear()
 
-    def _windows(self, request: CostRequest) -> list[float]:
+    def _measured(self, request: CostRequest) -> list[float]:
         values = self.dut.call(
             vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
         )
@@ -246,7 +267,7 @@ class Check:
             kernel_release=self.source.release,
             kernel_config=hashlib.sha256(self.source.config.read_bytes()).hexdigest(),
             compiler=self.source.compiler,
-            cpu_model="host" if self._kvm else self.spec.cpu_model,
+            cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,
             vcpus=self.spec.vcpus,
             qemu=self.qemu.split(".")[0],
         )

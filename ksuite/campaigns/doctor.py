@@ -104,8 +104,11 @@ def _store() -> Finding:
     root = Store.default().root
     existing = next(place for place in (root, *root.parents) if place.exists())
     free_gib = shutil.disk_usage(existing).free / 2**30
-    good = free_gib >= FREE_GIB_WANTED and os.access(existing, os.W_OK)
+    if not os.access(existing, os.W_OK):
+        mend = "set KSUITE_STORE to a directory of yours"
+        return Finding("store", good=False, found=f"{existing} is not writable", mend=mend)
     mend = f"free {FREE_GIB_WANTED} GiB there, or set KSUITE_STORE to another directory"
+    good = free_gib >= FREE_GIB_WANTED
     return Finding("store", good, f"{root}, {free_gib:.0f} GiB free", mend)
 
 

@@ -57,11 +57,12 @@ class Dut:
     def __exit__(self, *_: object) -> None:
         self.discard()
 
-    def start(self) -> None:
+    def start(self) -> Machine:
         """Let a guest boot in the background while other work goes on."""
         if self._machine is None:
             self._machine = self._boot()
             self.boots += 1
+        return self._machine
 
     def offer(self, builds: Mapping[str, ModuleBuild]) -> None:
         """Say which builds can be swapped in, by variant."""
@@ -125,7 +126,8 @@ class Dut:
             machine.close()
 
     def _call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        assert self._machine is not None
+        if self._machine is None:
+            raise InfrastructureError("no guest is up, and so nothing can be called on it")
         try:
             return self._machine.call(function, *args, **kwargs)
         except (KernelFault, InfrastructureError) as error:
@@ -141,18 +143,20 @@ class Dut:
             return
         if self._failed_boots >= BOOTS_TRIED:
             raise InfrastructureError(f"no guest came up in {BOOTS_TRIED} tries: not tried again")
-        self.start()
+        machine = self.start()
         try:
             self._call(dut_setup.settle, self._imports)
             self._unload(self._blamed)
         except InfrastructureError:
             self._failed_boots += 1
             raise
+        except KernelFault as fault:
+            # Nothing of the series has run yet.
+            self._failed_boots += 1
+            raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault
         except DutError as error:
             self.discard()
             raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
-        assert self._machine is not None
-        if self._machine.release != self._release:
-            msg = f"the DUT runs {self._machine.release}, not {self._release}"
-            raise InfrastructureError(msg)
+        if machine.release != self._release:
+            raise InfrastructureError(f"the DUT runs {machine.release}, not {self._release}")
         self._settled = True

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.errors import DutError, ExitCode, KernelFault, KsuiteError, SeriesError
+from ksuite.errors import (
+    DutError,
+    ExitCode,
+    KernelFault,
+    KsuiteError,
+    NothingToCompare,
+    SeriesError,
+)
 from ksuite.measure.result import (
+    BASE,
+    CANDIDATE,
     CheckResult,
     NamedComparison,
     TestOutcome,
@@ -53,6 +62,15 @@ class Run:
         if outcome is not None and (known is None or known.verdict is Verdict.PASS):
             self.outcomes[node] = outcome
 
+    def take_measured_alone(self, node: str, fault: KsuiteError) -> None:
+        """Keep that the base broke in a cost's loop, where the candidate did not."""
+        name = node.rpartition("::")[2]
+        console = getattr(fault, "console", "")
+        broken = TestOutcome(name, BASE, Verdict.FAIL, 0.0, str(fault), console)
+        alone = TestOutcome(name, CANDIDATE, Verdict.PASS, 0.0, "ran; nothing to compare with")
+        self.take(f"{node} {BASE}", broken)
+        self.take(f"{node} {CANDIDATE}", alone)
+
     def conclude(self, ended: pytest.ExitCode) -> None:
         """End the DUT and make the result.
 
@@ -64,7 +82,8 @@ class Run:
             if ended is pytest.ExitCode.INTERRUPTED and self.error is None:
                 self.result = _interrupted(self.result)
             return
-        self._take_late_faults(self.check)
+        if ended is not pytest.ExitCode.INTERRUPTED:
+            self._take_late_faults(self.check)
         subject = self.check.subject
         self.stack.close()
         outcomes = tuple(self.outcomes.values())
@@ -87,7 +106,8 @@ class Run:
         try:
             json_file.write(self.result, path)
         except KsuiteError as error:
-            code = int(error.exit_code)
+            failed = self.result.exit_code == ExitCode.FAIL
+            code = int(ExitCode.FAIL if failed else error.exit_code)
             self.result = replace(self.result, exit_code=code, error=str(error))
 
     def _take_late_faults(self, check: Check) -> None:
@@ -125,6 +145,8 @@ def outcome_of(
         return None
     if report.failed:
         verdict = Verdict.FAIL if isinstance(error, THEIR_FAULT) else Verdict.ERROR
+        if isinstance(error, NothingToCompare):
+            verdict = Verdict.INCOMPARABLE
     else:
         verdict = Verdict.SKIP if report.skipped else Verdict.PASS
     if comparison is not None and report.when == "call":

@@ -72,17 +72,18 @@ def suite_named(name: str) -> Suite:
     return next(suite for suite in SUITES if suite.name == name)
 
 
+def exercised(file: str, suites: Iterable[Suite]) -> bool:
+    """Whether any of these suites exercises a kernel file."""
+    return any(fnmatchcase(file, pattern) for suite in suites for pattern in suite.paths)
+
+
 def suites_for(files: Iterable[str]) -> tuple[Suite, ...]:
     """Return the suites that exercise any of these kernel files.
 
     :raises NothingToCompare: none does.
     """
     touched = tuple(files)
-    found = tuple(
-        suite
-        for suite in SUITES
-        if any(fnmatchcase(file, pattern) for file in touched for pattern in suite.paths)
-    )
+    found = tuple(suite for suite in SUITES if any(exercised(file, [suite]) for file in touched))
     if not found:
         have = ", ".join(pattern for suite in SUITES for pattern in suite.paths)
         msg = (

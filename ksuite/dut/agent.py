@@ -9,6 +9,11 @@ import platform
 import traceback
 from typing import Any
 
+
+class CannotObserveError(Exception):
+    """The DUT can't be looked at as a scenario must: it says nothing of the kernel."""
+
+
 PREFIX = "ksuite.dut."
 
 
@@ -16,8 +21,8 @@ def serve(channel: Any) -> None:
     """Answer calls until the controller closes the channel.
 
     A call is ``(module, function, args, kwargs)``; the answer is ``("ok", result)`` or
-    ``("error", kind, text, traceback)`` where kind is ``os`` for what the kernel refused, and
-    ``bug`` for everything else.
+    ``("error", kind, text, traceback)`` where kind is ``os`` for what the kernel refused, ``blind``
+    for what can't be observed, and ``bug`` for everything else.
     """
     gc.disable()
     channel.send(("ok", platform.release()))
@@ -33,5 +38,9 @@ def _answer(module: str, name: str, args: Any, kwargs: Any) -> tuple[Any, ...]:
         function = getattr(importlib.import_module(module), name)
         return ("ok", function(*args, **kwargs))
     except Exception as error:  # noqa: BLE001 (every failure is reported to the controller)
-        kind = "os" if isinstance(error, OSError) else "bug"
+        kind = "bug"
+        if isinstance(error, OSError):
+            kind = "os"
+        elif isinstance(error, CannotObserveError):
+            kind = "blind"
         return ("error", kind, f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ksuite.dut.agent import CannotObserveError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,11 +74,11 @@ class BurstLog:
     def read(self) -> list[Burst]:
         """Return all bursts.
 
-        :raises OSError: more bursts than the log holds.
+        :raises CannotObserveError: more bursts than the log holds.
         """
         begun = self._program["cursor"][0].value
         if begun > LOG_ENTRIES:
-            raise OSError(f"{begun} bursts, more than the log's {LOG_ENTRIES}")
+            raise CannotObserveError(f"{begun} bursts, more than the log's {LOG_ENTRIES}")
         table = self._program["bursts"]
         return [Burst(table[i].queue, table[i].packets) for i in range(begun)]
 
@@ -102,13 +104,13 @@ def vhost_bursts() -> Iterator[BurstLog]:
 
     Calls are counted, not its `pkts` argument: a kernel without the limit may not count packets.
 
-    :raises OSError: the running modules lack a function that is probed.
+    :raises CannotObserveError: the running modules lack a function that is probed.
     """
     symbols = Path("/proc/kallsyms").read_text(encoding="ascii")
     wanted = {"vhost_exceeds_weight": "packet_done"} | dict.fromkeys(HANDLERS, "run_begins")
     missing = [name for name in wanted if f" {name}\t[vhost" not in symbols]
     if missing:
-        raise OSError(f"the vhost modules have no {', '.join(missing)} to probe")
+        raise CannotObserveError(f"the vhost modules have no {', '.join(missing)} to probe")
     program = _compiled()
     attached = []
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import subprocess
-from pathlib import Path
 
 
 def settle(imports: list[str]) -> None:
@@ -18,4 +17,3 @@ def settle(imports: list[str]) -> None:
     # Root is a remote file system: nothing may be imported inside a window.
     for name in imports:
         importlib.import_module(f"ksuite.dut.{name}")
-    Path("/proc/sys/net/core/netdev_max_backlog").write_text("10000")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ksuite.dut.agent import CannotObserveError
 from ksuite.dut.cpu import real_time
 from ksuite.dut.packet import PacketRing
 from ksuite.dut.probes import vhost_bursts
@@ -103,5 +104,5 @@ def _rx_queue(rx_packets: int, tx_packets: int, seen: set[int]) -> int:
     """Tell the rx queue's address: it is the first of struct vhost_net's vqs[]."""
     expected = (rx_packets > 0) + (tx_packets > 0)
     if len(seen) != expected:
-        raise OSError(f"{len(seen)} virtqueues served packets, {expected} expected")
+        raise CannotObserveError(f"{len(seen)} virtqueues served packets, {expected} expected")
     return min(seen) if rx_packets else 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotCompile, InfrastructureError, NeedsFullBuild
 from ksuite.kernels.elf import build_id, code_digest
+from ksuite.kernels.exports import SYMVERS, refuse_changed_exports
 from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.patching import apply_series
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BuiltModule", "ModuleBuild", "build_id", "build_modules", "code_digest"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of every key: raise it when the same input would give another build."""
 
 FLAGS = "-g0 -fmax-errors=20 -fmacro-prefix-map={top}/="
@@ -123,7 +124,8 @@ def build_modules(
     :param tree: the source's, unpacked; it is only read.
     :raises DoesNotApply: a patch was refused.
     :raises DoesNotCompile: the compiler refused what the patches made of it.
-    :raises NeedsFullBuild: these modules don't build against the headers at all.
+    :raises NeedsFullBuild: these modules don't build against the headers at all, or change what
+        other modules of the kernel use of them.
     :raises InfrastructureError: the build was killed, ran out of time or of space.
     """
     check_compiler(source)
@@ -134,6 +136,8 @@ def build_modules(
     key = job.key
     cached = store.entry("modules", key) is not None
     place = store.obtain("modules", key, lambda into: _build(job, into, store))
+    symvers = (place / SYMVERS).read_text(encoding="utf-8")
+    refuse_changed_exports(source, symvers, [target.file for target in job.targets])
     records = json.loads((place / "build.json").read_text(encoding="utf-8"))
     modules = tuple(
         BuiltModule(**(record | {"path": place / record["path"]})) for record in records
@@ -171,6 +175,7 @@ def _build(job: _Job, into: Path, store: Store) -> None:
     if modules is None:
         raise _failure(job, log, store)
     (into / "make.log").write_text(log, encoding="utf-8")
+    (into / SYMVERS).write_bytes(modules[SYMVERS])
     records = []
     for target in job.targets:
         path = into / target.file
@@ -192,6 +197,7 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
         if status != 0:
             return log, None
         places = {target.file: top / target.directory / target.file for target in job.targets}
+        places[SYMVERS] = top / SYMVERS
         return log, {name: _read(place, FILE_BYTES) for name, place in places.items()}
 
 

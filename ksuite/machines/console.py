@@ -29,16 +29,19 @@ _PATTERNS = tuple(
         ("hang", r"watchdog: BUG: soft lockup"),  # kernel/watchdog.c
         ("hang", r"(NMI )?watchdog: Watchdog detected hard LOCKUP"),  # kernel/watchdog_hld.c
         ("hang", r"rcu: INFO: \S+ (self-)?detected (expedited )?stall"),  # kernel/rcu/tree_stall.h
-        ("hang", r"rcu: INFO: \S+ detected stalls on CPUs"),  # kernel/rcu/tree_stall.h
+        ("hang", r"(rcu: )?INFO: \S+ detected stalls on CPUs"),  # kernel/rcu/tree_stall.h
         ("hang", r"BUG: workqueue lockup"),  # kernel/workqueue.c
         ("hang", r"INFO: task .* blocked for more than \d+ seconds"),  # kernel/hung_task.c
         ("lockdep", _LOCKDEP),  # kernel/locking/lockdep.c
+        ("lockdep", r"INFO: trying to register non-static key"),  # kernel/locking/lockdep.c
         ("lockdep", r"BUG: (sleeping function|scheduling while atomic|Invalid wait)"),
         ("oops", r"BUG: (kernel NULL pointer|unable to handle)"),  # arch/x86/mm/fault.c
         ("oops", r"(general protection fault|invalid opcode|divide error|stack segment)[,:]"),
+        ("oops", r"(double fault|int3|control protection fault|traps: missing ENDBR)[,:]"),
         ("oops", r"Oops: "),  # arch/x86/kernel/dumpstack.c
         ("bug", r"kernel BUG at "),  # lib/bug.c
         ("bug", r"BUG: "),
+        ("bug", r"ODEBUG: "),  # lib/debugobjects.c
         ("bug", r"UBSAN: "),  # lib/ubsan.c
         ("leak", r"unregister_netdevice: waiting for \S+ to become free"),  # net/core/dev.c
         ("warn", r"WARNING: (CPU: \d+|\S+:\d+ at )"),  # kernel/panic.c: __warn()

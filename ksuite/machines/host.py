@@ -26,6 +26,12 @@ def qemu_version() -> str:
     return found[1].decode()
 
 
+def cpu_model() -> str:
+    """Return this host's CPU as it names itself."""
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
 def kvm_works(image: Path) -> bool:
     """Whether KVM runs a kernel here: boots one and waits for its first line.
 

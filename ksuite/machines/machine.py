@@ -55,6 +55,7 @@ class Machine(Protocol):
         :param timeout: host seconds; the machine's own limit when None.
         :raises KernelFault: splat, panic, hang or silence; the machine must be thrown away.
         :raises DutError: the function met an OSError: a kernel interface refused something.
+        :raises NothingToCompare: the DUT can't be observed in the way that the function needs.
         :raises InfrastructureError: the function itself failed: a bug of ours.
         """
 

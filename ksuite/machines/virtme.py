@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import ksuite
-from ksuite.errors import DutError, InfrastructureError, KernelFault
+from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare
 from ksuite.machines.agent import BOOT_LINE, Agent
 from ksuite.machines.console import Console
 from ksuite.machines.machine import Clock, MachineSpec
@@ -71,6 +71,8 @@ class VirtmeMachine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment(run_directory),
+            # Ctrl-C is for us: the guest ends when we say so.
+            start_new_session=True,
         )
         assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: PT018
         self._reader = threading.Thread(target=self._read_console, name="ks-console", daemon=True)
@@ -215,6 +217,8 @@ def _result(answer: Any, name: str) -> Any:
             return result
         case ("error", "os", str(text), str(trace)):
             raise DutError(f"{name}: {text}", trace)
+        case ("error", "blind", str(text), str()):
+            raise NothingToCompare(f"{name}: {text}")
         case ("error", "bug", str(text), str(trace)):
             raise InfrastructureError(f"{name} failed on the DUT: {text}\n{trace}")
         case _:

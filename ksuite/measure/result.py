@@ -52,6 +52,7 @@ class Subject:
 
     :param modules: for each variant, the loaded modules as "name build-id".
     :param identical: base and candidate have the same object code.
+    :param not_exercised: files of the series of which no suite says anything.
     """
 
     series: str
@@ -62,6 +63,7 @@ class Subject:
     machine: str
     modules: dict[str, tuple[str, ...]]
     identical: bool = False
+    not_exercised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _report(result: CheckResult) -> Group:
     parts: list[RenderableType] = []
     if result.subject:
         parts.append(_subject(result.subject))
-    if result.outcomes:
+    if any(outcome.variant for outcome in result.outcomes):
         parts.append(_functions(result.outcomes))
     if result.comparisons:
         parts.append(_costs(result))
@@ -63,6 +63,8 @@ def _subject(subject: Subject) -> Text:
         f"machine   {subject.machine}; clock: {subject.clock}",
     ]
     lines += [f"{name:<9} {', '.join(modules)}" for name, modules in subject.modules.items()]
+    if subject.not_exercised:
+        lines.append(f"note      not exercised by any check: {', '.join(subject.not_exercised)}")
     if subject.identical:
         lines.append("note      base and candidate have identical object code")
     return Text(printable("\n".join(lines)))

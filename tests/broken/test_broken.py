@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -85,10 +86,10 @@ BROKEN = {
 HARMLESS = ("harmless-comment", "harmless-rename", "harmless-reorder")
 
 
-def check(patch: str, tmp_path: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    """Run ``ksuite check`` on a patch of this directory; return its exit code and result."""
+def check(series: Path, tmp_path: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run ``ksuite check`` on a series; return its exit code and result."""
     answer = tmp_path / "result.json"
-    command = [sys.executable, "-m", "ksuite", "check", str(HERE / f"{patch}.patch")]
+    command = [sys.executable, "-m", "ksuite", "check", str(series)]
     done = subprocess.run(
         [*command, "--json", str(answer), *options],
         capture_output=True,
@@ -120,7 +121,7 @@ def verdicts(result: dict[str, Any], variant: str) -> dict[str, str]:
 def test_broken_module_is_caught(name: str, tmp_path: Path) -> None:
     broken = BROKEN[name]
     options = ["--candidate-only", "--scenario", broken.scenario, "--timeout", HANG_SECONDS]
-    code, result = check(name, tmp_path, *options)
+    code, result = check(HERE / f"{name}.patch", tmp_path, *options)
     assert code == 1
     assert result["verdict"] == broken.verdict
     seen = verdicts(result, "candidate")
@@ -133,9 +134,46 @@ def test_broken_module_is_caught(name: str, tmp_path: Path) -> None:
     assert "ERROR" not in seen.values()
 
 
+def reverse(patch: str) -> str:
+    """Return the diff that undoes a patch."""
+    lines = []
+    for line in patch[patch.index("diff --git") :].partition("\n-- \n")[0].splitlines():
+        hunk = re.match(r"@@ -(\S+) \+(\S+) @@(.*)", line)
+        if hunk:
+            lines.append(f"@@ -{hunk[2]} +{hunk[1]} @@{hunk[3]}")
+        elif line.startswith(("--- ", "+++ ", "diff ", "index ")):
+            lines.append("" if line.startswith("index ") else line)
+        else:
+            lines.append({"+": "-", "-": "+"}.get(line[:1], line[:1]) + line[1:])
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+@pytest.mark.parametrize("scenario", ["vhost_tx", "vhost_function"])
+def test_series_that_mends_a_crash_passes(scenario: str, tmp_path: Path) -> None:
+    """The base oopses, in costs and checks; the candidate does not, and its verdict counts."""
+    folder = tmp_path / "mends"
+    folder.mkdir()
+    crash = (HERE / "null-dereference.patch").read_text()
+    (folder / "base.patch").write_text(crash)
+    (folder / "mend.patch").write_text(reverse(crash))
+    (folder / "series").write_text("mend.patch\n")
+    (folder / "meta.toml").write_text(
+        'title = "mend a crash"\nupstream = []\nkernels = ">=6.1,<6.2"\n'
+        'expected_effect = "no oops"\nbase = ["base.patch"]\n'
+    )
+    code, result = check(folder, tmp_path, "--scenario", scenario)
+    assert code == 0
+    assert result["verdict"] == "PASS"
+    base = [test for test in result["tests"] if test["variant"] == "base"]
+    assert any("NULL pointer dereference" in test["console"] for test in base)
+    assert {test["verdict"] for test in result["tests"] if test["variant"] == "candidate"} == {
+        "PASS"
+    }
+
+
 @pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_module_is_not_caught(name: str, tmp_path: Path) -> None:
-    code, result = check(name, tmp_path)
+    code, result = check(HERE / f"{name}.patch", tmp_path)
     assert code == 0
     assert result["verdict"] == "PASS"
     for variant in ("base", "candidate"):

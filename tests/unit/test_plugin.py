@@ -83,6 +83,7 @@ class Stub:
     preparing: BaseException | None = None
     misfit: KsuiteError | None = None
     dut: StubDut = field(default_factory=StubDut)
+    cost_faults: dict[str, KsuiteError] = field(default_factory=dict)
     options: list[CheckOptions] = field(default_factory=list)
     entered: int = 0
     left: int = 0
@@ -100,6 +101,7 @@ class StubCheck:
         progress("preparing")
         self.stub.options.append(options)
         self.dut = self.stub.dut
+        self.cost_faults: dict[str, KsuiteError] = self.stub.cost_faults
 
     def must_fit(self, suites: Sequence[Suite]) -> None:
         assert suites
@@ -385,6 +387,27 @@ def test_cost(judge: Judge, change: float, code: int, verdict: str) -> None:
 def test_all_costs_are_told(judge: Judge) -> None:
     assert judge(cost(0.0, name="test_a") + cost(0.1, name="test_b")) == 1
     assert [told["verdict"] for told in judge.json["costs"]] == ["PASS", "REGRESSION"]
+
+
+def test_base_that_breaks_in_a_cost_is_what_the_series_mends(judge: Judge, stub: Stub) -> None:
+    stub.cost_faults["base"] = KernelFault("oops", "NULL pointer", "the splat")
+    assert judge(cost(0.0)) == 0
+    assert judge.verdicts() == {
+        ("test_cost", "base"): "FAIL",
+        ("test_cost", "candidate"): "PASS",
+        ("test_cost", ""): "SKIP",
+    }
+    assert judge.json["costs"] == []
+
+
+@pytest.mark.parametrize("too", [{}, {"base": KernelFault("oops", "base")}], ids=["alone", "both"])
+def test_candidate_that_breaks_in_a_cost_fails(
+    judge: Judge, stub: Stub, too: dict[str, KsuiteError]
+) -> None:
+    stub.cost_faults |= too | {"candidate": KernelFault("oops", "NULL pointer", "the splat")}
+    assert judge(cost(0.0)) == 1
+    assert judge.verdicts() == {("test_cost", ""): "FAIL"}
+    assert "the splat" in judge.text
 
 
 def test_cost_test_that_fails_for_another_reason(judge: Judge) -> None:

@@ -55,8 +55,8 @@ def test_cost(ks_comparison: Comparison, benchmark: Any, cost: tuple[str, int]) 
     assert cost[0] == ks_comparison.candidate.fingerprint.scenario
     report_to(benchmark, ks_comparison)
     change = f"{ks_comparison.change:+.2%}, threshold {ks_comparison.threshold:.2%}"
-    accepted = {Verdict.PASS, Verdict.IMPROVED}
-    assert ks_comparison.verdict in accepted, f"{change} {ks_comparison.reason}".rstrip()
+    if ks_comparison.verdict not in {Verdict.PASS, Verdict.IMPROVED}:
+        pytest.fail(f"{ks_comparison.verdict}: {change} {ks_comparison.reason}".rstrip())
 
 
 def report_to(benchmark: Any, comparison: Comparison) -> None:

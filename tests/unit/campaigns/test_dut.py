@@ -162,15 +162,22 @@ def test_refusal_of_a_kernel_interface_does_not(lab: Lab) -> None:
     assert lab.dut.faults.total() == 0
 
 
-@pytest.mark.parametrize("moment", [modules.load, setup.settle])
-def test_fault_while_a_variant_comes_up(lab: Lab, moment: Callable[..., Any]) -> None:
+def test_fault_while_a_variant_is_loaded(lab: Lab) -> None:
     lab.dut.start()
-    lab.guest.trouble[moment] = PANIC
+    lab.guest.trouble[modules.load] = PANIC
     with pytest.raises(KernelFault):
         lab.dut.use("candidate")
     assert lab.guests[0].closed
     lab.dut.use("candidate")
     assert lab.dut.boots == 2
+
+
+def test_kernel_that_breaks_before_any_module_is_no_fault_of_the_series(lab: Lab) -> None:
+    lab.dut.start()
+    lab.guest.trouble[setup.settle] = PANIC
+    with pytest.raises(InfrastructureError, match="broke by itself"):
+        lab.dut.use("candidate")
+    assert lab.guests[0].closed
 
 
 def test_fault_while_loading_counts_for_the_variant(lab: Lab) -> None:

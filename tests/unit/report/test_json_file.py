@@ -50,6 +50,7 @@ GOLDEN = {
         "machine": "virtme-ng, QEMU 7.2.22, Nehalem, 1 vCPU, 1024 MiB",
         "modules": {"base": ["vhost_net aa11"], "candidate": ["vhost_net bb22"]},
         "identical": False,
+        "not_exercised": [],
     },
     "tests": [
         {
