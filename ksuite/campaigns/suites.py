@@ -60,6 +60,7 @@ SUITES = (
             "vhost_fairness",
             "vhost_queues",
             "vhost_bad_rings",
+            "vhost_bridged",
             "modules",
         ),
         default_series="patches/vhost-rx-tx-limits",

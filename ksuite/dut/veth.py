@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Links that join things: veth pairs and bridges, through pyroute2; all up, all silent."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyroute2 import IPRoute
+
+from ksuite.dut.netns import inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def bring_up(name: str) -> int:
+    """Bring a link up without letting IPv6 chatter on it; return its index."""
+    Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+    with IPRoute() as routes:
+        index: int = routes.link_lookup(ifname=name)[0]
+        routes.link("set", index=index, state="up")
+    return index
+
+
+@contextmanager
+def veth(near: str, far: str, far_namespace: str) -> Iterator[None]:
+    """Create a veth pair whose far end is in another namespace."""
+    with IPRoute() as routes:
+        routes.link("add", ifname=near, kind="veth", peer={"ifname": far})
+        index = routes.link_lookup(ifname=near)[0]
+        try:
+            far_index = routes.link_lookup(ifname=far)[0]
+            routes.link("set", index=far_index, net_ns_fd=far_namespace)
+            with inside(far_namespace):
+                bring_up(far)
+            bring_up(near)
+            yield
+        finally:
+            routes.link("del", index=index)
+
+
+@contextmanager
+def bridge(name: str, *ports: str) -> Iterator[None]:
+    """Create a bridge without spanning tree, and put links into it."""
+    with IPRoute() as routes:
+        # Snooping would make the bridge ask its ports for multicast groups: packets nobody sent.
+        routes.link("add", ifname=name, kind="bridge", br_mcast_snooping=0)
+        try:
+            index = bring_up(name)
+            for port in ports:
+                port_index = routes.link_lookup(ifname=port)[0]
+                routes.link("set", index=port_index, master=index)
+            yield
+        finally:
+            routes.link("del", index=routes.link_lookup(ifname=name)[0])
