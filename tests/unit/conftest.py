@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the tests of the pytest plugin."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.judging import Judge, Stub, new_judge, new_stub
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
+    return new_stub(monkeypatch)
+
+
+@pytest.fixture
+def judge(pytester: pytest.Pytester, stub: Stub) -> Judge:
+    return new_judge(pytester, stub)
