@@ -188,11 +188,13 @@ def ks_variant(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def ks_dut(ks_check: Check, ks_variant: str) -> Dut:
+def ks_dut(request: pytest.FixtureRequest, ks_check: Check, ks_variant: str) -> Dut:
     """Return the DUT, alive, with the variant's modules loaded and their build-ids checked."""
     if ks_check.dut.faults[ks_variant] >= FAULTS_ENOUGH:
         pytest.skip(f"the {ks_variant} kernel broke {FAULTS_ENOUGH} times: enough is known")
-    ks_check.dut.use(ks_variant)
+    with _progress(request.config) as progress:
+        progress(f"loading {ks_variant}")
+        ks_check.dut.use(ks_variant)
     return ks_check.dut
 
 
@@ -207,7 +209,8 @@ def ks_comparison(request: pytest.FixtureRequest, ks_check: Check) -> Comparison
     mine = wanted.get(request.node)
     if mine is None:
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, frame_bytes)")
-    comparisons = ks_check.compare_costs(requests)
+    with _progress(request.config) as ks_check.progress:
+        comparisons = ks_check.compare_costs(requests)
     run = request.config.stash[RUN]
     if CANDIDATE in ks_check.cost_faults:
         raise ks_check.cost_faults[CANDIDATE]

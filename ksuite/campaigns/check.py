@@ -107,7 +107,7 @@ class Check:
         self.spec = MachineSpec(clock=options.clock, call_timeout_seconds=options.timeout_seconds)
         self.source: KernelSource = distro_source(options.kernel)
         _must_be_for(self.series, self.source)
-        self._progress = progress
+        self.progress = progress
         self._stack = ExitStack()
         self._store = Store.default()
         self._kvm = False
@@ -158,7 +158,7 @@ class Check:
         # The distro's kernel is the one that boots whatever the modules turn out to be, so the
         # guest comes up on one core while the other unpacks and compiles.
         self.dut.start()
-        self._progress(f"unpacking the source of {self.source.version}")
+        self.progress(f"unpacking the source of {self.source.version}")
         self.tree = tree = unpack(self.source, self._store)
         targets = plan_modules(self.source, tree, self._touched())
         patches = {
@@ -167,11 +167,11 @@ class Check:
         }
         names = ", ".join(target.name for target in targets)
         for variant in VARIANTS:
-            self._progress(f"building {names}: {variant}")
+            self.progress(f"building {names}: {variant}")
             build = build_modules(self.source, tree, targets, patches[variant], self._store)
             self.builds[variant] = build
         self.dut.offer(self.builds)
-        self._progress(f"booting {self.source.release}")
+        self.progress(f"booting {self.source.release}")
 
     def _touched(self) -> list[str]:
         every = (*self.series.base_patches, *self.series.patches)
@@ -229,7 +229,7 @@ class Check:
         try:
             self.dut.use(variant)
             for request in requests:
-                self._progress(f"measuring {request.name}: {variant}")
+                self.progress(f"measuring {request.name}: {variant}")
                 windows = self._windows.setdefault(request, {})
                 windows.setdefault(variant, []).extend(self._measured(request))
         except (KernelFault, DutError) as fault:
