@@ -6,10 +6,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pyroute2 import netns
+from pyroute2 import config, netns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+PATIENCE_SECONDS = 1_000_000
+"""For pyroute2's helper processes: an idle guest's clock leaps while the host reads for it."""
+
+config.default_communicate_timeout = PATIENCE_SECONDS
+config.default_create_socket_timeout = PATIENCE_SECONDS
 
 
 @contextmanager

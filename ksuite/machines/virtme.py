@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLOSE_SECONDS = 5.0
+NMI_SECONDS = 10.0
 SPLAT_GRACE_SECONDS = 3.0
 """How long a splat may take to be printed to its end."""
 
@@ -172,8 +173,8 @@ class VirtmeMachine:
         self._fault = fault
         raise fault
 
-    def _await_end_of_splat(self) -> None:
-        deadline = time.monotonic() + SPLAT_GRACE_SECONDS
+    def _await_end_of_splat(self, limit_seconds: float = SPLAT_GRACE_SECONDS) -> None:
+        deadline = time.monotonic() + limit_seconds
         while time.monotonic() < deadline and self._reader.is_alive():
             if self._console.splat_ended:
                 return
@@ -198,17 +199,13 @@ class VirtmeMachine:
             text = f"no agent within {timeout_seconds:.0f} s of {doing}"
             return InfrastructureError(f"{text}\nlast of its console:\n{self._console.excerpt()}")
         # The NMI makes the stuck CPU print where it is, then panic (unknown_nmi_panic).
-        self._inject_nmi()
-        self._await_end_of_splat()
-        summary = f"no answer within {timeout_seconds:.0f} s of {doing}"
-        return KernelFault("hang", summary, self._console.excerpt())
-
-    def _inject_nmi(self) -> None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(SPLAT_GRACE_SECONDS)
             monitor.connect(str(self._monitor))
             monitor.sendall(b"nmi\n")
-            monitor.recv(4096)
+            # QEMU drops what a closed monitor had to say, and a busy vCPU keeps it from listening.
+            self._await_end_of_splat(NMI_SECONDS)
+        summary = f"no answer within {timeout_seconds:.0f} s of {doing}"
+        return KernelFault("hang", summary, self._console.excerpt())
 
 
 def _result(answer: Any, name: str) -> Any:
