@@ -25,7 +25,7 @@ from ksuite.machines.machine import Clock, MachineSpec
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.measure.cost import Cost, Fingerprint
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, Subject
-from ksuite.measure.verdict import Comparison, compare
+from ksuite.measure.verdict import Comparison, Verdict, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,6 +113,7 @@ class Check:
         self._kvm = False
         self._windows: dict[CostRequest, dict[str, list[float]]] = {}
         self.cost_faults: dict[str, KernelFault | DutError] = {}
+        self._cost_boots: set[int] = set()
         self.builds: dict[str, ModuleBuild] = {}
         self.dut = Dut(
             self._boot,
@@ -228,6 +229,7 @@ class Check:
     def _visit(self, variant: str, requests: Sequence[CostRequest]) -> None:
         try:
             self.dut.use(variant)
+            self._cost_boots.add(self.dut.boots)
             for request in requests:
                 self.progress(f"measuring {request.name}: {variant}")
                 windows = self._windows.setdefault(request, {})
@@ -244,6 +246,10 @@ class Check:
             Cost(self._fingerprint(request), tuple(self._windows[request][variant]))
             for variant in VARIANTS
         )
+        if len(self._cost_boots) > 1:
+            # Boots of the same code were seen to differ by 0.6 %.
+            reason = "base and candidate ran in different boots: one of them cost a guest its life"
+            return Comparison(base, candidate, 0.0, 0.0, Verdict.INCOMPARABLE, reason)
         return compare(base, candidate)
 
     def forget_costs(self) -> None:
