@@ -247,7 +247,7 @@ class Check:
             for variant in VARIANTS
         )
         if len(self._cost_boots) > 1:
-            # Boots of the same code were seen to differ by 0.6 %.
+            # A set-up of the same code costs up to 0.9 % more than another: docs/measurement.md.
             reason = "base and candidate ran in different boots: one of them cost a guest its life"
             return Comparison(base, candidate, 0.0, 0.0, Verdict.INCOMPARABLE, reason)
         return compare(base, candidate)
