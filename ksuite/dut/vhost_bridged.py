@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ksuite.dut import batches
 from ksuite.dut.cpu import real_time
 from ksuite.dut.frames import FrameBatch, Verifier
 from ksuite.dut.netns import inside, namespace
@@ -59,38 +60,21 @@ def request_and_answer(
         device.rx.post(np.arange(SHAPE.entries))
         device.rx.kick_always()
         for number in range(1, rounds + 1):
-            _request(source, inward)
+            batches.send(source, inward)
             device.rx.wait_used(number * inward.count)
             ids, lengths = device.rx.take_used()
             rows = device.rx.buffers[ids, HEADER_BYTES : HEADER_BYTES + inward.width]
             arrived.check(rows, lengths - HEADER_BYTES)
             device.rx.post(ids)
             device.rx.kick()
-            _answer(device, outward)
+            batches.post(device.tx, outward)
+            device.tx.wait_used(device.tx.posted)
+            device.tx.take_used()
             _collect(sink, answered, number * outward.count)
     return {"requests": arrived.finish().as_dict(), "answers": answered.finish().as_dict()}
-
-
-def _request(source: PacketRing, batch: FrameBatch) -> None:
-    source.frames[:, : batch.width] = batch.stamp()
-    source.headers["len"] = batch.lengths
-    source.send(batch.count)
-
-
-def _answer(device: VhostNet, batch: FrameBatch) -> None:
-    queue = device.tx
-    heads = np.arange(queue.posted, queue.posted + batch.count) & (SHAPE.entries - 1)
-    queue.buffers[heads, HEADER_BYTES : HEADER_BYTES + batch.width] = batch.stamp()
-    queue.desc["len"][heads] = HEADER_BYTES + batch.lengths
-    queue.post(heads)
-    queue.kick()
-    queue.wait_used(queue.posted)
-    queue.take_used()
 
 
 def _collect(sink: PacketRing, verifier: Verifier, total: int) -> None:
     """Take frames until all that were sent so far are there, or none comes any more."""
     while verifier.tally.arrived < total and sink.wait(0.5):
-        slots = sink.received()
-        verifier.check(sink.frames[slots], sink.headers["len"][slots])
-        sink.release(slots)
+        batches.take(sink, verifier)

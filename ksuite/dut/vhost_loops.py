@@ -31,7 +31,7 @@ from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a change here changes a cost."""
 
 BATCH = 500

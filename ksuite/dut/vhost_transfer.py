@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ksuite.dut import batches
 from ksuite.dut.cpu import real_time
 from ksuite.dut.frames import FrameBatch, Verifier
 from ksuite.dut.packet import PacketRing
@@ -63,8 +64,8 @@ def to_host(
 ) -> Observation:
     """Send the batch of frames `rounds` times from the driver and check what tap0 receives."""
     batch = FrameBatch(templates)
-    width = HEADER_BYTES + batch.width
-    shape = RingShape(entries, tx_buffer_bytes=_power_of_two(width), event_idx=event_idx)
+    buffer_bytes = _power_of_two(HEADER_BYTES + batch.width)
+    shape = RingShape(entries, tx_buffer_bytes=buffer_bytes, event_idx=event_idx)
     with ExitStack() as stack:
         link = stack.enter_context(tap(mtu=_mtu(batch)))
         device = stack.enter_context(VhostNet(shape))
@@ -75,17 +76,13 @@ def to_host(
         queue, verifier = device.tx, Verifier(batch)
         patience = Patience(queue)
         for _ in range(rounds):
-            heads = np.arange(queue.posted, queue.posted + batch.count) & (entries - 1)
-            queue.buffers[heads, HEADER_BYTES:width] = batch.stamp()
-            queue.desc["len"][heads] = HEADER_BYTES + batch.lengths
-            queue.post(heads)
-            queue.kick()
+            batches.post(queue, batch)
             going_on = patience.wait(batch.count)
             queue.take_used()
-            _drain(sink, verifier)
+            batches.take(sink, verifier)
             if not going_on:
                 break
-        _drain(sink, verifier)
+        batches.take(sink, verifier)
         return _observation(verifier, patience, queue, link.counters())
 
 
@@ -114,9 +111,7 @@ def to_guest(
         queue.post(np.arange(entries))
         queue.kick_always()
         for _ in range(rounds):
-            source.frames[:, : batch.width] = batch.stamp()
-            source.headers["len"] = batch.lengths
-            source.send(batch.count)
+            batches.send(source, batch)
             going_on = patience.wait(int(buffers.sum()))
             ids, lengths = queue.take_used()
             verifier.check(*_frames(queue, ids, lengths, batch.width))
@@ -152,12 +147,6 @@ def _frames(
 def _padded(rows: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
     short = width - rows.shape[1]
     return np.pad(rows, ((0, 0), (0, short))) if short > 0 else rows
-
-
-def _drain(sink: PacketRing, verifier: Verifier) -> None:
-    slots = sink.received()
-    verifier.check(sink.frames[slots], sink.headers["len"][slots])
-    sink.release(slots)
 
 
 def _observation(

@@ -40,6 +40,8 @@ KERNEL_ARGUMENTS = (
     "unknown_nmi_panic",
     "nowatchdog",
     "mitigations=off",
+    # Where a heap lies decides how many page faults its owner takes.
+    "norandmaps",
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.campaigns.check import Check, CheckOptions, time_limit
-from ksuite.campaigns.suites import suite_named
+from ksuite.campaigns.suites import VHOST
 from ksuite.errors import NothingToCompare, UserError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_range_that_makes_no_sense(folder: Path) -> None:
 
 def test_series_of_no_suite_is_not_passed(checkout: Path) -> None:
     series = checkout / "tests" / "broken" / "input" / "not-ours.patch"
-    check = Check(CheckOptions(str(series)), [suite_named("vhost")])
+    check = Check(CheckOptions(str(series)), [VHOST])
     with pytest.raises(NothingToCompare, match="no scenario exercises"):
         check.must_fit(check.suites)
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from ksuite.campaigns.suites import ROOT, SUITES, Suite, check_scenario, suite_named, suites_for
+from ksuite.campaigns.suites import ROOT, SUITES, VHOST, Suite, check_scenario, suites_for
 from ksuite.errors import ExitCode, NothingToCompare, UserError
 
 
@@ -22,7 +22,7 @@ from ksuite.errors import ExitCode, NothingToCompare, UserError
     ],
 )
 def test_vhost_files_go_to_the_vhost_suite(file: str) -> None:
-    assert suites_for(["MAINTAINERS", file]) == (suite_named("vhost"),)
+    assert suites_for(["MAINTAINERS", file]) == (VHOST,)
 
 
 @pytest.mark.parametrize(
