@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.check import ROUNDS, WINDOWS, Check, CheckOptions, CostRequest
+from ksuite.campaigns.check import Check, CheckOptions
+from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
 from ksuite.dut import vhost_loops
 from ksuite.kernels.source import distro_source
 from ksuite.kernels.store import run_directory

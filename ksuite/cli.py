@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite import __version__
-from ksuite.campaigns.check import time_limit
+from ksuite.campaigns.check import jobs, time_limit
 from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
-from ksuite.machines.machine import Clock
+from ksuite.machines.machine import Clock, Root
 from ksuite.measure.result import refused
 from ksuite.report import json_file
 
@@ -84,6 +84,26 @@ def _parser() -> argparse.ArgumentParser:
         help="what costs are measured with (default: instructions)",
     )
     check.add_argument(
+        "--root",
+        choices=[str(root) for root in Root],
+        help="the DUT's file system: our image, with guests restored from a snapshot, or this "
+        "host's, with one guest booted (default: image; the wall clock needs host)",
+    )
+    check.add_argument(
+        "--jobs",
+        type=jobs,
+        metavar="N",
+        help="restored guests that may measure at once (default: the number of CPUs)",
+    )
+    check.add_argument(
+        "--packages", metavar="FILE", help="Debian packages to add to the image, one a line"
+    )
+    check.add_argument(
+        "--thresholds",
+        metavar="FILE",
+        help="TOML file: from when a change of which cost counts (see the README)",
+    )
+    check.add_argument(
         "--timeout",
         type=time_limit,
         metavar="SECONDS",
@@ -109,8 +129,9 @@ def _check(options: argparse.Namespace) -> int:
         arguments += ["--ks-scenario", options.scenario]
     if options.candidate_only:
         arguments += ["--ks-candidate-only"]
-    if options.json:
-        arguments += ["--ks-json", options.json]
+    for name in ("root", "jobs", "packages", "thresholds", "json"):
+        if value := getattr(options, name):
+            arguments += [f"--ks-{name}", str(value)]
     return run_suites(arguments)
 
 

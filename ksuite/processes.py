@@ -36,15 +36,17 @@ def tool(name: str, package: str) -> str:
     return path
 
 
-def contained(*, drop_root: bool = False) -> list[str]:
+def contained(*, drop_root: bool = False, network: bool = False) -> list[str]:
     """Return the command prefix that runs a child in PID and network namespaces of its own.
 
     :param drop_root: run as nobody, without capabilities; for code that we don't trust.
+    :param network: leave it the host's network; for what fetches packages.
     """
     prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
     if os.geteuid() != 0:
         prefix += ["--user", "--map-current-user"]
-    prefix += ["--pid", "--net", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
+    prefix += [] if network else ["--net"]
+    prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
     if drop_root and os.geteuid() == 0:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
         prefix += ["setpriv", "--pdeathsig=KILL", f"--reuid={NOBODY}", f"--regid={NOBODY}"]

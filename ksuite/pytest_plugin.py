@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns.check import Check, CheckOptions, CostRequest, time_limit
+from ksuite.campaigns.check import Check, CheckOptions, jobs, time_limit
+from ksuite.campaigns.costs import CostRequest
 from ksuite.campaigns.outcomes import THEIR_FAULT, Run, outcome_of
 from ksuite.campaigns.suites import SUITES, check_scenario
 from ksuite.errors import (
@@ -19,13 +20,14 @@ from ksuite.errors import (
     UserError,
 )
 from ksuite.machines.console import printable
-from ksuite.machines.machine import Clock
+from ksuite.machines.machine import Clock, Root
 from ksuite.measure.result import (
     BASE,
     CANDIDATE,
     VARIANTS,
     NamedComparison,
 )
+from ksuite.measure.thresholds import Thresholds, read_thresholds
 from ksuite.measure.verdict import Comparison
 from ksuite.report import terminal
 from ksuite.report.progress import progress_line
@@ -66,6 +68,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=[str(clock) for clock in Clock],
         default=str(Clock.INSTRUCTIONS),
         help="what costs are measured with (instructions)",
+    )
+    group.addoption(
+        "--ks-root",
+        choices=[str(root) for root in Root],
+        help="the DUT's file system: our image, with guests restored from a snapshot, or this "
+        "host's, with one guest booted (image; the wall clock needs host)",
+    )
+    group.addoption(
+        "--ks-jobs",
+        type=jobs,
+        default=0,
+        metavar="N",
+        help="restored guests that may measure at once (the number of CPUs)",
+    )
+    group.addoption(
+        "--ks-packages", metavar="FILE", help="Debian packages to add to the image, one a line"
+    )
+    group.addoption(
+        "--ks-thresholds", metavar="FILE", help="TOML: from when a change of which cost counts"
     )
     group.addoption(
         "--ks-timeout",
@@ -154,6 +175,12 @@ def _prepared_check(config: pytest.Config, items: list[pytest.Item], stack: Exit
         config.getoption("--ks-kernel"),
         Clock(config.getoption("--ks-clock")),
         config.getoption("--ks-timeout"),
+        root=Root(root) if (root := config.getoption("--ks-root")) else None,
+        jobs=config.getoption("--ks-jobs"),
+        packages=Path(packages) if (packages := config.getoption("--ks-packages")) else None,
+        thresholds=read_thresholds(Path(file))
+        if (file := config.getoption("--ks-thresholds"))
+        else Thresholds(),
     )
     with _progress(config) as progress:
         check = Check(options, suites, progress)
@@ -212,10 +239,10 @@ def ks_comparison(request: pytest.FixtureRequest, ks_check: Check) -> Comparison
     with _progress(request.config) as ks_check.progress:
         comparisons = ks_check.compare_costs(requests)
     run = request.config.stash[RUN]
-    if CANDIDATE in ks_check.cost_faults:
-        raise ks_check.cost_faults[CANDIDATE]
-    if BASE in ks_check.cost_faults:
-        run.take_measured_alone(request.node.nodeid, ks_check.cost_faults[BASE])
+    if CANDIDATE in ks_check.costs.faults:
+        raise ks_check.costs.faults[CANDIDATE]
+    if BASE in ks_check.costs.faults:
+        run.take_measured_alone(request.node.nodeid, ks_check.costs.faults[BASE])
         pytest.skip("the base broke while it was measured: the candidate has nothing to beat")
     request.node.stash[COMPARISON] = comparisons[mine]
     run.comparisons[mine.name] = NamedComparison(mine.name, comparisons[mine])

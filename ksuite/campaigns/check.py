@@ -5,34 +5,43 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from ksuite.campaigns.dut import Dut
+from ksuite.campaigns.costs import CostRequest, Costs
+from ksuite.campaigns.dut import Dut, LiveDut
+from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.dut import vhost_loops
-from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare, UserError
+from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
 from ksuite.machines.host import cpu_model, kvm_works, qemu_version
-from ksuite.machines.machine import Clock, MachineSpec
+from ksuite.machines.machine import Clock, MachineSpec, Root
+from ksuite.machines.recipe import read_recipe
+from ksuite.machines.snapshot import Snapshot, take_snapshot
 from ksuite.machines.virtme import VirtmeMachine
-from ksuite.measure.cost import Cost, Fingerprint
+from ksuite.measure.cost import Fingerprint
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, Subject
-from ksuite.measure.verdict import Comparison, compare
+from ksuite.measure.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-WINDOWS = 5
-ROUNDS = 16
-TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
+    from ksuite.machines.guest import Guest
+    from ksuite.measure.verdict import Comparison
+
+
+MOST_JOBS = 256
+"""Each guest may take its whole memory."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +51,32 @@ class CheckOptions:
     :param series: what `read_series` takes.
     :param kernel: name of the base kernel's source.
     :param timeout_seconds: host seconds after which a silent DUT counts as hanging.
+    :param root: what the DUT's file system is; when None, the image wherever it can be.
+    :param jobs: guests that may measure at once; as many as there are CPUs when 0.
+    :param packages: a file that names Debian packages to add to the image.
+    :param thresholds: from when a change of a cost counts.
     """
 
     series: str
     kernel: str = "distro"
     clock: Clock = Clock.INSTRUCTIONS
     timeout_seconds: float = 60.0
-
-
-@dataclass(frozen=True, order=True)
-class CostRequest:
-    """One cost to measure."""
-
-    scenario: str
-    frame_bytes: int
+    root: Root | None = None
+    packages: Path | None = None
+    jobs: int = 0
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property
-    def name(self) -> str:
-        """How reports call it."""
-        return f"{self.scenario} {self.frame_bytes} B"
+    def restores(self) -> bool:
+        """Whether guests are restored from a snapshot.
+
+        :raises UserError: the options contradict each other.
+        """
+        if self.root is Root.IMAGE and self.clock is Clock.WALL:
+            raise UserError(
+                "the wall clock needs the host's root: snapshots are of the other clock"
+            )
+        return self.clock is Clock.INSTRUCTIONS and self.root is not Root.HOST
 
 
 def time_limit(text: str) -> float:
@@ -72,6 +88,14 @@ def time_limit(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError(f"no time limit: {text}")
     return seconds
+
+
+def jobs(text: str) -> int:
+    """Read a number of guests from a command line; argparse makes its ValueError a usage error."""
+    number = int(text)
+    if not 0 < number <= MOST_JOBS:
+        raise ValueError(f"no number of guests: {text}")
+    return number
 
 
 def _must_be_for(series: Series, source: KernelSource) -> None:
@@ -111,15 +135,11 @@ class Check:
         self._stack = ExitStack()
         self._store = Store.default()
         self._kvm = False
-        self._windows: dict[CostRequest, dict[str, list[float]]] = {}
-        self.cost_faults: dict[str, KernelFault | DutError] = {}
+        self.snapshot: Snapshot | None = None
         self.builds: dict[str, ModuleBuild] = {}
-        self.dut = Dut(
-            self._boot,
-            self.source.release,
-            [name for suite in self.suites for name in suite.modules],
-            [name for suite in self.suites for name in suite.imports],
-        )
+        self._imports = [name for suite in self.suites for name in suite.imports]
+        self.dut = self._new_dut()
+        self.costs = self._new_costs()
 
     def __enter__(self) -> Self:
         """Build both variants while the first guest boots.
@@ -155,8 +175,8 @@ class Check:
         self._stack.enter_context(self.dut)
         self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
         self.qemu = qemu_version()
-        # The distro's kernel is the one that boots whatever the modules turn out to be, so the
-        # guest comes up on one core while the other unpacks and compiles.
+        # The distro's kernel is the one that runs whatever the modules turn out to be, so a guest
+        # that is booted comes up on one core while the other unpacks and compiles.
         self.dut.start()
         self.progress(f"unpacking the source of {self.source.version}")
         self.tree = tree = unpack(self.source, self._store)
@@ -171,13 +191,25 @@ class Check:
             build = build_modules(self.source, tree, targets, patches[variant], self._store)
             self.builds[variant] = build
         self.dut.offer(self.builds)
-        self.progress(f"booting {self.source.release}")
+        if self.options.restores:
+            self._take_snapshot()
+        else:
+            self.progress(f"booting {self.source.release}")
 
     def _touched(self) -> list[str]:
         every = (*self.series.base_patches, *self.series.patches)
         return sorted({file for patch in every for file in patch.files})
 
-    def _boot(self) -> VirtmeMachine:
+    def _take_snapshot(self) -> None:
+        recipe = read_recipe(self.options.packages)
+        self.snapshot = take_snapshot(
+            self.source, recipe, self.spec, self._imports, self._store, self.progress
+        )
+        self.costs = self._new_costs()
+
+    def _boot(self) -> Guest:
+        if self.snapshot is not None:
+            return self.snapshot.restore(self._run_dir)
         return VirtmeMachine(self.source.image, self.spec, self._run_dir, kvm=self._kvm)
 
     @property
@@ -189,7 +221,8 @@ class Check:
             kernel=self.source.release,
             kernel_version=self.source.version,
             clock=str(self.options.clock),
-            machine=f"virtme-ng, QEMU {self.qemu}, {'KVM' if self._kvm else self.spec.cpu_model}, "
+            machine=f"{self._root}, QEMU {self.qemu}, "
+            f"{'KVM' if self._kvm else self.spec.cpu_model}, "
             f"{self.spec.vcpus} vCPU, {self.spec.memory_mib} MiB",
             modules={
                 variant: tuple(f"{module.name} {module.build_id}" for module in build.modules)
@@ -212,52 +245,31 @@ class Check:
         return len(codes) == 2 and codes[0] == codes[1]
 
     def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
-        """Measure costs on base and candidate in turns, base first, and compare them.
-
-        Every request is measured in one visit of a variant, so that a run swaps modules four times.
-        A variant that breaks is not measured again, and its fault is kept in `cost_faults`; what
-        then has no counterpart is missing from the answer.
-        """
-        missing = [request for request in requests if request not in self._windows]
-        if missing and not self.cost_faults:
-            for variant in TURNS:
-                if variant not in self.cost_faults:
-                    self._visit(variant, missing)
-        return {request: self._comparison(request) for request in requests if self._whole(request)}
-
-    def _visit(self, variant: str, requests: Sequence[CostRequest]) -> None:
-        try:
-            self.dut.use(variant)
-            for request in requests:
-                self.progress(f"measuring {request.name}: {variant}")
-                windows = self._windows.setdefault(request, {})
-                windows.setdefault(variant, []).extend(self._measured(request))
-        except (KernelFault, DutError) as fault:
-            self.cost_faults[variant] = fault
-
-    def _whole(self, request: CostRequest) -> bool:
-        windows = self._windows.get(request, {})
-        return all(len(windows.get(name, ())) == TURNS.count(name) * WINDOWS for name in VARIANTS)
-
-    def _comparison(self, request: CostRequest) -> Comparison:
-        base, candidate = (
-            Cost(self._fingerprint(request), tuple(self._windows[request][variant]))
-            for variant in VARIANTS
-        )
-        return compare(base, candidate)
+        """Measure costs on base and candidate, and compare them; see `Costs.compare`."""
+        return self.costs.compare(requests, self.options.thresholds)
 
     def forget_costs(self) -> None:
         """Measure anew at the next comparison."""
-        self._windows.clear()
-        self.cost_faults.clear()
+        self.costs = self._new_costs()
 
-    def _measured(self, request: CostRequest) -> list[float]:
-        values = self.dut.call(
-            vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
+    def _new_dut(self) -> Dut:
+        release = self.source.release
+        modules = [name for suite in self.suites for name in suite.modules]
+        if self.options.restores:
+            return RestoredDut(self._boot, release, modules)
+        return LiveDut(self._boot, release, modules, self._imports)
+
+    def _say(self, text: str) -> None:
+        self.progress(text)
+
+    def _new_costs(self) -> Costs:
+        return Costs(
+            self.dut,
+            self._fingerprint,
+            exact=self.snapshot is not None,
+            jobs=self.options.jobs or os.cpu_count() or 1,
+            progress=self._say,
         )
-        if len(values) != WINDOWS or not all(0 < value < math.inf for value in values):
-            raise InfrastructureError(f"{request.name}: the DUT sent no costs but {values!r:.200}")
-        return list(values)
 
     def _fingerprint(self, request: CostRequest) -> Fingerprint:
         return Fingerprint(
@@ -274,4 +286,11 @@ class Check:
             cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,
             vcpus=self.spec.vcpus,
             qemu=self.qemu.split(".")[0],
+            root=self.snapshot.digest if self.snapshot else str(Root.HOST),
         )
+
+    @property
+    def _root(self) -> str:
+        if self.snapshot is None:
+            return "booted by virtme-ng on this host's root"
+        return f"restored, image {self.snapshot.digest[:12]}"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,40 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ksuite.kernels.build import ModuleBuild
-    from ksuite.machines.machine import Machine
+    from ksuite.machines.machine import Call, Machine
 
 
 BOOTS_TRIED = 2
 """Each boot that fails costs the boot's whole time limit."""
 
 
-class Dut:
-    """Boots on demand, swaps modules in the live guest, throws the guest away after a fault.
+class Dut(ABC):
+    """Starts guests on demand, puts a variant's modules in, throws the guest away after a fault.
 
     :param boot: starts a machine; it need not be ready yet.
     :param release: the kernel release that must run.
     :param modules: what a suite needs loaded, by name.
-    :param imports: modules of `ksuite.dut` to import before the first window.
     """
 
-    def __init__(
-        self,
-        boot: Callable[[], Machine],
-        release: str,
-        modules: Sequence[str],
-        imports: Sequence[str],
-    ) -> None:
+    def __init__(self, boot: Callable[[], Machine], release: str, modules: Sequence[str]) -> None:
         self._boot = boot
         self._release = release
         self._modules = list(modules)
-        self._imports = list(imports)
         self._machine: Machine | None = None
-        self._settled = False
         self._variant = ""
         self._blamed = ""
         self._builds: Mapping[str, ModuleBuild] = {}
         self._failed_boots = 0
-        self.boots = 0
         self.faults: Counter[str] = Counter()
         self.late_faults: dict[str, KernelFault] = {}
 
@@ -55,19 +46,13 @@ class Dut:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.discard()
+        self.close()
 
-    def start(self) -> Machine:
-        """Let a guest boot in the background while other work goes on."""
-        if self._machine is None:
-            self._machine = self._boot()
-            self.boots += 1
-        return self._machine
+    @abstractmethod
+    def start(self) -> object:
+        """Let a guest come up in the background while other work goes on."""
 
-    def offer(self, builds: Mapping[str, ModuleBuild]) -> None:
-        """Say which builds can be swapped in, by variant."""
-        self._builds = builds
-
+    @abstractmethod
     def use(self, variant: str) -> None:
         """Make a variant's modules the running ones, in a fresh guest where there is none.
 
@@ -75,25 +60,17 @@ class Dut:
         :raises DutError: the kernel refused to load them.
         :raises InfrastructureError: what runs is not what was built, or no guest comes up.
         """
-        if self._variant == variant:
-            return
-        self.retire()
-        self._blamed = variant
-        self._settle()
-        build = self._builds[variant]
-        files = {module.name: str(module.path) for module in build.modules}
-        try:
-            running = self._call(dut_modules.load, files, self._modules)
-        except DutError:
-            # Some of them may be in: the next try begins with a fresh guest.
-            self.faults[variant] += 1
-            self.discard()
-            raise
-        expected = {module.name: module.build_id for module in build.modules}
-        if running != expected:
-            self.discard()
-            raise InfrastructureError(f"build-ids on the DUT: {running}; built: {expected}")
-        self._variant = variant
+
+    @abstractmethod
+    def use_for(self, variant: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call on the DUT with a variant's modules, as much alone as the machine allows.
+
+        :raises KsuiteError: as `use` and `call`.
+        """
+
+    def offer(self, builds: Mapping[str, ModuleBuild]) -> None:
+        """Say which builds can be loaded, by variant."""
+        self._builds = builds
 
     def retire(self) -> None:
         """Unload the variant that runs; what it breaks only now is its own fault, and kept as such.
@@ -115,37 +92,113 @@ class Dut:
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call on the DUT as `Machine.call`; a fault costs the guest its life."""
-        return self._call(function, *args, **kwargs)
+        return self._run([(function, args, kwargs)])[0]
 
     def discard(self) -> None:
-        """Throw the guest away; the next use boots a fresh one."""
+        """Throw the guest away; the next use gets a fresh one."""
         machine, self._machine = self._machine, None
-        self._settled = False
         self._variant = ""
         if machine is not None:
             machine.close()
 
-    def _call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def close(self) -> None:
+        """End every guest."""
+        self.discard()
+
+    def _run(self, calls: list[Call]) -> list[Any]:
         if self._machine is None:
             raise InfrastructureError("no guest is up, and so nothing can be called on it")
         try:
-            return self._machine.call(function, *args, **kwargs)
+            return self._machine.run(calls)
         except (KernelFault, InfrastructureError) as error:
             self.faults[self._blamed] += isinstance(error, KernelFault)
             self.discard()
             raise
 
     def _unload(self, variant: str) -> None:
-        self._call(dut_modules.unload, [module.name for module in self._builds[variant].modules])
+        names = [module.name for module in self._builds[variant].modules]
+        self._run([(dut_modules.unload, (names,), {})])
+
+    def _loading(self, variant: str) -> Call:
+        """Return the call that loads a variant."""
+        modules = {m.name: m.path.read_bytes() for m in self._builds[variant].modules}
+        return dut_modules.load, (modules, self._modules), {}
+
+    def _must_be_built(self, variant: str, running: Any) -> None:
+        expected = {module.name: module.build_id for module in self._builds[variant].modules}
+        if running != expected:
+            raise InfrastructureError(f"build-ids on the DUT: {running}; built: {expected}")
+
+    def _must_be_tried(self) -> None:
+        if self._failed_boots >= BOOTS_TRIED:
+            raise InfrastructureError(f"no guest came up in {BOOTS_TRIED} tries: not tried again")
+
+    def _must_be_release(self, machine: Machine) -> None:
+        if machine.release != self._release:
+            raise InfrastructureError(f"the DUT runs {machine.release}, not {self._release}")
+
+
+class LiveDut(Dut):
+    """One guest that is booted, and modules that are swapped in it.
+
+    :param imports: modules of `ksuite.dut` to import before the first window.
+    """
+
+    def __init__(
+        self,
+        boot: Callable[[], Machine],
+        release: str,
+        modules: Sequence[str],
+        imports: Sequence[str],
+    ) -> None:
+        super().__init__(boot, release, modules)
+        self._imports = list(imports)
+        self._settled = False
+
+    def start(self) -> Machine:
+        """Let the guest boot."""
+        if self._machine is None:
+            self._machine = self._boot()
+        return self._machine
+
+    def use(self, variant: str) -> None:
+        """Swap the variant's modules in, where they don't run yet."""
+        if self._variant == variant:
+            return
+        self.retire()
+        self._blamed = variant
+        self._settle()
+        try:
+            (running,) = self._run([self._loading(variant)])
+        except DutError:
+            # Some of them may be in: the next try begins with a fresh guest.
+            self.faults[variant] += 1
+            self.discard()
+            raise
+        try:
+            self._must_be_built(variant, running)
+        except InfrastructureError:
+            self.discard()
+            raise
+        self._variant = variant
+
+    def use_for(self, variant: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call with the variant's modules; the guest has been used before."""
+        self.use(variant)
+        return self.call(function, *args)
+
+    def discard(self) -> None:
+        """Throw the guest away; the next use boots a fresh one."""
+        self._settled = False
+        super().discard()
 
     def _settle(self) -> None:
         if self._settled:
             return
-        if self._failed_boots >= BOOTS_TRIED:
-            raise InfrastructureError(f"no guest came up in {BOOTS_TRIED} tries: not tried again")
+        self._must_be_tried()
         machine = self.start()
         try:
-            self._call(dut_setup.settle, self._imports)
+            self._run([(dut_setup.settle, (self._imports,), {})])
             self._unload(self._blamed)
         except InfrastructureError:
             self._failed_boots += 1
@@ -157,6 +210,5 @@ class Dut:
         except DutError as error:
             self.discard()
             raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
-        if machine.release != self._release:
-            raise InfrastructureError(f"the DUT runs {machine.release}, not {self._release}")
+        self._must_be_release(machine)
         self._settled = True

@@ -60,6 +60,7 @@ VHOST = Suite(
         "vhost_queues",
         "vhost_bad_rings",
         "vhost_bridged",
+        "probes",
         "modules",
     ),
     default_series="patches/vhost-rx-tx-limits",

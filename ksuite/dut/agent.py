@@ -20,15 +20,25 @@ PREFIX = "ksuite.dut."
 def serve(channel: Any) -> None:
     """Answer calls until the controller closes the channel.
 
-    A call is ``(module, function, args, kwargs)``; the answer is ``("ok", result)`` or
-    ``("error", kind, text, traceback)`` where kind is ``os`` for what the kernel refused, ``blind``
-    for what can't be observed, and ``bug`` for everything else.
+    A message is a list of calls ``(module, function, args, kwargs)``, made until one fails; so is
+    its answer, of ``("ok", result)`` or ``("error", kind, text, traceback)`` where kind is ``os``
+    for what the kernel refused, ``blind`` for what can't be observed, and ``bug`` for everything
+    else.
     """
     gc.disable()
     channel.send(("ok", platform.release()))
-    for module, name, args, kwargs in channel:
-        channel.send(_answer(module, name, args, kwargs))
+    for calls in channel:
+        channel.send(_answers(calls))
         gc.collect()
+
+
+def _answers(calls: list[tuple[str, str, Any, Any]]) -> list[tuple[Any, ...]]:
+    answers = []
+    for call in calls:
+        answers.append(_answer(*call))
+        if answers[-1][0] != "ok":
+            break
+    return answers
 
 
 def _answer(module: str, name: str, args: Any, kwargs: Any) -> tuple[Any, ...]:

@@ -98,6 +98,11 @@ def _compiled() -> Any:
     return BPF(text=_PROGRAM.replace("LOG_ENTRIES", str(LOG_ENTRIES)))
 
 
+def prepare() -> None:
+    """Compile the program ahead of its use."""
+    _compiled()
+
+
 @contextmanager
 def vhost_bursts() -> Iterator[BurstLog]:
     """Count the packets of every handler run, by calls of vhost_exceeds_weight().

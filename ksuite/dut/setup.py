@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,12 +19,21 @@ def settle(imports: list[str]) -> None:
 
     :param imports: names of modules of this package.
     """
-    # A new tap would wake udev's workers, whose time would be ours.
-    subprocess.run(["udevadm", "control", "--exit"], check=False, capture_output=True)
+    if udevadm := shutil.which("udevadm"):
+        # A new tap would wake udev's workers, whose time would be ours.
+        subprocess.run([udevadm, "control", "--exit"], check=False, capture_output=True)
     keep_empty_slabs()
     # Root is a remote file system: nothing may be imported inside a window.
     for name in imports:
         importlib.import_module(f"ksuite.dut.{name}")
+
+
+def prepare(imports: list[str]) -> None:
+    """Do what takes a scenario's module long, and stays done: its `prepare()`, if it has one."""
+    for name in imports:
+        module = importlib.import_module(f"ksuite.dut.{name}")
+        if hasattr(module, "prepare"):
+            module.prepare()
 
 
 def keep_empty_slabs() -> None:

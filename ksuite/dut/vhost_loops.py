@@ -31,7 +31,7 @@ from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a change here changes a cost."""
 
 BATCH = 500
@@ -43,7 +43,10 @@ cheaper for a reason that is the batch's own.
 """
 SHAPE = RingShape(entries=1024)
 ALIGN_NS = 20_000_000
-"""Windows start at multiples of this on the DUT's clock, so that each sees the same timer ticks."""
+"""Windows start at multiples of this on the DUT's clock, each a bit later than the one before."""
+TICK_NS = 4_000_000
+"""CONFIG_HZ=250. A window has one tick more or less by where in it it starts: a harmless edit must
+not move a window across that edge and look like a change, so all of a tick is sampled."""
 SETTLE_NS = 2_000_000
 ETHERTYPE_EXPERIMENTAL = 0x88B5
 """IEEE 802 local experimental 1: no protocol handler takes it."""
@@ -159,8 +162,8 @@ def measure(loop: str, frame_bytes: int, windows: int, rounds: int) -> list[floa
     """
     costs = []
     with LOOPS[loop](frame_bytes) as run, real_time():
-        for _ in range(1 + windows):
-            _sleep_until_aligned()
+        for number in range(1 + windows):
+            _sleep_until(number * TICK_NS // windows % TICK_NS)
             start = time.monotonic_ns()
             for _ in range(rounds):
                 run()
@@ -168,7 +171,8 @@ def measure(loop: str, frame_bytes: int, windows: int, rounds: int) -> list[floa
     return costs[1:]
 
 
-def _sleep_until_aligned() -> None:
+def _sleep_until(phase_ns: int) -> None:
+    """Sleep to the next point of the DUT's clock that is this long after a multiple of ALIGN_NS."""
     now = time.monotonic_ns()
-    target = (now + SETTLE_NS) // ALIGN_NS * ALIGN_NS + ALIGN_NS
+    target = (now + SETTLE_NS) // ALIGN_NS * ALIGN_NS + ALIGN_NS + phase_ns
     time.sleep((target - now) / 1e9)

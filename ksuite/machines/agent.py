@@ -17,7 +17,9 @@ from execnet.xspec import XSpec
 
 if TYPE_CHECKING:
     import queue
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from ksuite.machines.machine import Call
 
 BOOT_LINE: str = popen_bootstrapline
 """What the DUT's ``python -u -c`` runs: it reads the agent from its standard input."""
@@ -62,7 +64,7 @@ gateway_base.Unserializer.num2func[gateway_base.opcode.NEWLIST] = _new_list
 class Agent:
     """The connection; its answers and its end go into `events` as ``(name, payload)``.
 
-    Events: ``("ready", release)``, ``("answer", tuple)``, ``("gone", reason)``.
+    Events: ``("ready", release)``, ``("answer", list)``, ``("gone", reason)``.
     """
 
     def __init__(
@@ -107,9 +109,17 @@ class Agent:
         if self._gateway is not None:
             self._gateway.join(timeout_seconds)
 
-    def send(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        """Ask for a call.
+    def send(self, calls: Sequence[Call]) -> None:
+        """Ask for calls.
 
         :raises OSError: the connection is gone.
         """
-        self._channel.send((function.__module__, function.__qualname__, tuple(args), dict(kwargs)))
+        self._channel.send(as_message(calls))
+
+
+def as_message(calls: Sequence[Call]) -> list[tuple[Any, ...]]:
+    """Return calls as the agent on the DUT takes them."""
+    return [
+        (function.__module__, function.__qualname__, tuple(args), dict(kwargs))
+        for function, args, kwargs in calls
+    ]

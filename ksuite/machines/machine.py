@@ -8,7 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+    """A function of `ksuite.dut`, and what it is called with."""
 
 
 class Clock(StrEnum):
@@ -18,6 +21,15 @@ class Clock(StrEnum):
     """QEMU -icount shift=0: one guest instruction is one nanosecond."""
     WALL = "wall"
     """Real time: KVM, bare metal, or plain emulation."""
+
+
+class Root(StrEnum):
+    """What a guest's file system is."""
+
+    IMAGE = "image"
+    """Our own image, the same everywhere; the guest is restored from a snapshot."""
+    HOST = "host"
+    """This host's, read-only over 9p; the guest is booted by virtme-ng."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,13 @@ class Machine(Protocol):
     release: str
     """``uname -r`` as the DUT says it."""
 
+    def wait_ready(self) -> None:
+        """Wait until it is up.
+
+        :raises KernelFault: the kernel broke while it booted.
+        :raises InfrastructureError: it did not come up in time.
+        """
+
     def call(
         self,
         function: Callable[..., Any],
@@ -57,6 +76,13 @@ class Machine(Protocol):
         :raises DutError: the function met an OSError: a kernel interface refused something.
         :raises NothingToCompare: the DUT can't be observed in the way that the function needs.
         :raises InfrastructureError: the function itself failed: a bug of ours.
+        """
+
+    def run(self, calls: Sequence[Call], timeout: float | None = None) -> list[Any]:
+        """Run functions one after the other on the DUT; nothing of the host's comes in between.
+
+        :param timeout: host seconds for all of them.
+        :raises KsuiteError: as `call`, for the first that fails; the others after it don't run.
         """
 
     @property

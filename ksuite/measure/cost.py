@@ -20,6 +20,7 @@ class Fingerprint:
     :param kernel_config: sha256 of the base kernel's .config.
     :param compiler: the compiler that built what is measured, as it names itself.
     :param qemu: QEMU's major version; empty on hardware.
+    :param root: digest of the DUT's image, or ``host``.
     """
 
     clock: Clock
@@ -32,6 +33,7 @@ class Fingerprint:
     cpu_model: str
     vcpus: int
     qemu: str
+    root: str
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,11 @@ class Comparison:
     verdict: Verdict
     reason: str = ""
 
+    @property
+    def difference(self) -> float:
+        """What a packet costs more on the candidate, in the costs' unit."""
+        return self.candidate.median - self.base.median
+
 
 def compare(base: Cost, candidate: Cost, threshold: Threshold | None = None) -> Comparison:
     """Judge the candidate's cost against the base's."""

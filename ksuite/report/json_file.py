@@ -39,6 +39,7 @@ def as_plain(result: CheckResult) -> dict[str, Any]:
                 "verdict": str(named.comparison.verdict),
                 "reason": named.comparison.reason,
                 "change": named.comparison.change,
+                "difference": named.comparison.difference,
                 "threshold": named.comparison.threshold,
                 "base": _cost(named.comparison.base),
                 "candidate": _cost(named.comparison.candidate),

@@ -11,12 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ksuite.machines.console import printable
+from ksuite.machines.machine import Root
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from ksuite.measure.cost import Cost
     from ksuite.measure.result import CheckResult, Subject, TestOutcome
 
 STYLES = {
@@ -96,11 +98,10 @@ def _cell(verdict: Verdict | None) -> Text:
 
 def _costs(result: CheckResult) -> Table:
     first = result.comparisons[0].comparison.base
-    windows = f"median and spread of {len(first.windows)} windows each"
-    caption = f"{first.unit} on the {first.fingerprint.clock} clock; {windows}"
+    caption = f"{first.unit} on the {first.fingerprint.clock} clock, {_repeats(first)}"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("cost", no_wrap=True)
-    for heading in (BASE, "spread", CANDIDATE, "spread", "change", "limit"):
+    for heading in (BASE, "spread", CANDIDATE, "spread", "change", "", "limit"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for named in result.comparisons:
@@ -108,14 +109,25 @@ def _costs(result: CheckResult) -> Table:
         table.add_row(
             Text(printable(named.name)),
             f"{comparison.base.median:,.1f}",
-            f"{comparison.base.spread:.3%}",
+            _spread(comparison.base),
             f"{comparison.candidate.median:,.1f}",
-            f"{comparison.candidate.spread:.3%}",
+            _spread(comparison.candidate),
+            f"{comparison.difference:+,.1f}",
             f"{comparison.change:+.2%}",
             f"{comparison.threshold:.2%}",
             _cell(comparison.verdict),
         )
     return table
+
+
+def _repeats(cost: Cost) -> str:
+    if cost.fingerprint.root == Root.HOST:
+        return f"median of {len(cost.windows)} windows"
+    return f"repeated in {len(cost.windows)} restored guests"
+
+
+def _spread(cost: Cost) -> str:
+    return f"{cost.spread:.3%}" if cost.spread else "exact"
 
 
 def _failures(outcomes: tuple[TestOutcome, ...]) -> list[Text]:

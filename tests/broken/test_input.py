@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ksuite.kernels.store import Store
 from tests.broken.test_broken import outside_pytest
 
 if TYPE_CHECKING:
@@ -106,11 +107,32 @@ def test_disk_full_in_the_store(small_disk: Path) -> None:
     assert not [path for path in small_disk.rglob("*") if path.is_file() and path.stat().st_size]
 
 
-@pytest.mark.parametrize("after_seconds", [0.5, 3, 8, 14, 25])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill-9"])
-def test_killed_at_any_moment(how: signal.Signals, after_seconds: float, tmp_path: Path) -> None:
-    """No guest, build, mount or half-written store is left, and the next run works."""
+def store_without(tmp_path: Path, *kinds: str) -> Path:
+    """Return a new store that has what the usual one has, but for some kinds of entries."""
     store = tmp_path / "store"
+    store.mkdir()
+    for kind in {"dut-kernel", "dut-root", "modules", "snapshot", "tree"} - set(kinds):
+        (store / kind).symlink_to(Store.default().root / kind)
+    return store
+
+
+MOMENTS = [
+    *((seconds, ["dut-kernel", "dut-root", "modules", "snapshot", "tree"]) for seconds in (0.5, 8)),
+    (5, ["dut-kernel", "dut-root", "snapshot"]),
+    (10, ["snapshot"]),
+    (8, []),
+]
+"""Seconds after the start, and what the store lacks: unpacking, building, making the DUT's image,
+the one cold boot, and measuring in restored guests."""
+
+
+@pytest.mark.parametrize(("after_seconds", "lacks"), MOMENTS)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill-9"])
+def test_killed_at_any_moment(
+    how: signal.Signals, after_seconds: float, lacks: list[str], tmp_path: Path
+) -> None:
+    """No guest, build, mount or half-written store is left, and the next run works."""
+    store = store_without(tmp_path, *lacks)
     command = [sys.executable, "-m", "ksuite", "check", str(SERIES), "--scenario", "vhost_tx"]
     environment = outside_pytest() | {"KSUITE_STORE": str(store)}
     with subprocess.Popen(
@@ -165,8 +187,8 @@ def _gone(pids: set[int], within_seconds: float = 5) -> set[str]:
 
 
 def test_two_runs_at_once_and_after_a_kill(tmp_path: Path) -> None:
-    """Two checks share an empty store that a killed run has been at, and both pass."""
-    store = tmp_path / "store"
+    """Two checks share a store without builds and snapshots, that a killed run has been at."""
+    store = store_without(tmp_path, "modules", "snapshot", "tree")
     environment = outside_pytest() | {"KSUITE_STORE": str(store)}
     command = [sys.executable, "-m", "ksuite", "check", str(SERIES), "--scenario", "vhost_tx"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as victim:
@@ -179,6 +201,6 @@ def test_two_runs_at_once_and_after_a_kill(tmp_path: Path) -> None:
         )
         for answer in answers
     ]
-    assert [run.wait(timeout=300) for run in runs] == [0, 0]
+    assert [run.wait(timeout=600) for run in runs] == [0, 0]
     for answer in answers:
         assert json.loads(answer.read_text())["verdict"] == "PASS"

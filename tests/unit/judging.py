@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from ksuite.campaigns.check import CheckOptions, CostRequest
+    from ksuite.campaigns.check import CheckOptions
+    from ksuite.campaigns.costs import CostRequest
     from ksuite.campaigns.suites import Suite
     from ksuite.measure.result import Subject
     from ksuite.measure.verdict import Comparison
@@ -71,13 +72,20 @@ class StubDut:
 
 
 @dataclass
+class StubCosts:
+    """Keeps the faults that came up as costs were measured."""
+
+    faults: dict[str, KsuiteError] = field(default_factory=dict)
+
+
+@dataclass
 class Stub:
     """What all checks of a test do, and what was asked of them."""
 
     preparing: BaseException | None = None
     misfit: KsuiteError | None = None
     dut: StubDut = field(default_factory=StubDut)
-    cost_faults: dict[str, KsuiteError] = field(default_factory=dict)
+    costs: StubCosts = field(default_factory=StubCosts)
     options: list[CheckOptions] = field(default_factory=list)
     entered: int = 0
     left: int = 0
@@ -95,7 +103,7 @@ class StubCheck:
         progress("preparing")
         self.stub.options.append(options)
         self.dut = self.stub.dut
-        self.cost_faults: dict[str, KsuiteError] = self.stub.cost_faults
+        self.costs = self.stub.costs
 
     def must_fit(self, suites: Sequence[Suite]) -> None:
         assert suites

@@ -34,7 +34,7 @@ def test_all_costs_are_told(judge: Judge) -> None:
 
 
 def test_base_that_breaks_in_a_cost_is_what_the_series_mends(judge: Judge, stub: Stub) -> None:
-    stub.cost_faults["base"] = KernelFault("oops", "NULL pointer", "the splat")
+    stub.costs.faults["base"] = KernelFault("oops", "NULL pointer", "the splat")
     assert judge(cost(0.0)) == 0
     assert judge.verdicts() == {
         ("test_cost", "base"): "FAIL",
@@ -48,7 +48,7 @@ def test_base_that_breaks_in_a_cost_is_what_the_series_mends(judge: Judge, stub:
 def test_candidate_that_breaks_in_a_cost_fails(
     judge: Judge, stub: Stub, too: dict[str, KsuiteError]
 ) -> None:
-    stub.cost_faults |= too | {"candidate": KernelFault("oops", "NULL pointer", "the splat")}
+    stub.costs.faults |= too | {"candidate": KernelFault("oops", "NULL pointer", "the splat")}
     assert judge(cost(0.0)) == 1
     assert judge.verdicts() == {("test_cost", ""): "FAIL"}
     assert "the splat" in judge.text

@@ -20,6 +20,6 @@ def test_modules_unload_and_load_again(ks_check: Check, ks_dut: Dut, ks_variant:
     built = ks_check.builds[ks_variant].modules
     gone = ks_dut.call(modules.unload, [module.name for module in built])
     assert {module.name for module in built} <= set(gone)
-    files = {module.name: str(module.path) for module in built}
-    running = ks_dut.call(modules.load, files, list(ks_check.suites[0].modules))
+    images = {module.name: module.path.read_bytes() for module in built}
+    running = ks_dut.call(modules.load, images, list(ks_check.suites[0].modules))
     assert running == {module.name: module.build_id for module in built}

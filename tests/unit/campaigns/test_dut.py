@@ -4,83 +4,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.campaigns.dut import Dut
+from ksuite.campaigns.dut import LiveDut
 from ksuite.dut import modules, setup
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
-from ksuite.kernels.build import BuiltModule, ModuleBuild
+from tests.unit.campaigns.guests import GONE, IN_USE, PANIC, RELEASE, Guest, Guests, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-RELEASE = "6.1.0-1-amd64"
-PANIC = KernelFault("panic", "Kernel panic - not syncing")
-
-
-def build(variant: str) -> ModuleBuild:
-    names = ("vhost", "vhost_net")
-    built = [BuiltModule(n, Path(f"/{variant}/{n}.ko"), f"{variant}-{n}", "") for n in names]
-    return ModuleBuild(variant, tuple(built), cached=True)
-
-
-class Guest:
-    """A machine that notes what it is asked to do, and answers or raises what a test wants."""
-
-    def __init__(self) -> None:
-        self.release = RELEASE
-        self.console = ""
-        self.asked: list[tuple[str, Any]] = []
-        self.loaded: dict[str, str] = {}
-        self.closed = False
-        self.trouble: dict[Callable[..., Any], KsuiteError] = {}
-
-    def call(
-        self, function: Callable[..., Any], /, *args: Any, timeout: float | None = None, **_: Any
-    ) -> Any:
-        assert not self.closed
-        assert timeout is None
-        self.asked.append((function.__name__, args[0] if args else None))
-        if function in self.trouble:
-            raise self.trouble[function]
-        if function is modules.load:
-            self.loaded = {
-                name: f"{Path(file).parent.name}-{name}" for name, file in args[0].items()
-            }
-            return self.loaded
-        return "answer"
-
-    def close(self) -> None:
-        self.closed = True
+    from pathlib import Path
 
 
 class Lab:
     """A DUT, and all guests that it has booted."""
 
-    def __init__(self) -> None:
-        self.guests: list[Guest] = []
-        self.dut = Dut(self._boot, RELEASE, ["tun", "vhost_net"], ["vhost_loops"])
-        self.dut.offer({variant: build(variant) for variant in ("base", "candidate")})
-
-    def _boot(self) -> Guest:
-        self.guests.append(Guest())
-        return self.guests[-1]
+    def __init__(self, directory: Path) -> None:
+        self.guests = Guests(directory)
+        self.dut = LiveDut(self.guests.boot, RELEASE, ["tun", "vhost_net"], ["vhost_loops"])
+        self.dut.offer(self.guests.builds)
 
     @property
     def guest(self) -> Guest:
         return self.guests[-1]
 
+    def offer_wrong_build(self, variant: str) -> None:
+        """Offer a module that won't have the build-id that it was built with."""
+        build = self.guests.builds[variant]
+        other = replace(build.modules[0], build_id="else")
+        self.dut.offer({variant: replace(build, modules=(other, *build.modules[1:]))})
+
 
 @pytest.fixture
-def lab() -> Lab:
-    return Lab()
-
-
-def work() -> None:
-    """Stand for a scenario; the guest only takes its name."""
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
 
 
 def test_one_boot_serves_both_variants(lab: Lab) -> None:
@@ -89,10 +48,10 @@ def test_one_boot_serves_both_variants(lab: Lab) -> None:
             lab.dut.use(variant)
             assert lab.guest.loaded["vhost_net"] == f"{variant}-vhost_net"
             assert lab.dut.call(work) == "answer"
-    assert len(lab.guests) == lab.dut.boots == 1
+    assert len(lab.guests) == 1
     assert lab.guest.closed
     swap = ["unload", "load", "work"]
-    assert [name for name, _ in lab.guest.asked] == ["settle", *swap * 4]
+    assert lab.guest.did == ["settle", *swap * 4]
     assert lab.guest.asked[0] == ("settle", ["vhost_loops"])
     assert lab.guest.asked[1] == ("unload", ["vhost", "vhost_net"])
 
@@ -112,31 +71,32 @@ def test_boot_goes_on_in_the_background(lab: Lab) -> None:
 
 
 def test_module_that_was_not_built_by_us_is_infrastructure(lab: Lab) -> None:
-    wrong = BuiltModule("vhost_net", Path("/base/vhost_net.ko"), "candidate-vhost_net", "")
-    lab.dut.offer({"candidate": ModuleBuild("x", (wrong,), cached=True)})
+    lab.offer_wrong_build("candidate")
     with pytest.raises(InfrastructureError, match="build-ids on the DUT") as raised:
         lab.dut.use("candidate")
-    assert "base-vhost_net" in str(raised.value)
-    assert "candidate-vhost_net" in str(raised.value)
+    assert "'vhost': 'candidate-vhost'" in str(raised.value)
+    assert "'vhost': 'else'" in str(raised.value)
 
 
 def test_after_a_wrong_build_id_nothing_counts_as_loaded(lab: Lab) -> None:
-    wrong = BuiltModule("vhost_net", Path("/base/vhost_net.ko"), "else", "")
-    lab.dut.offer({"base": ModuleBuild("x", (wrong,), cached=True)})
+    lab.offer_wrong_build("base")
     for _ in range(2):
-        with pytest.raises(InfrastructureError):
+        with pytest.raises(InfrastructureError, match="build-ids"):
             lab.dut.use("base")
+    assert lab.guests.alive == []
+    with pytest.raises(InfrastructureError, match="no guest is up"):
+        lab.dut.call(work)
 
 
 def test_wrong_kernel_is_infrastructure(lab: Lab) -> None:
     lab.dut.start()
-    lab.guest.release = "6.12.0"
+    lab.guest.kernel = "6.12.0"
     with pytest.raises(InfrastructureError, match=r"runs 6\.12\.0, not 6\.1\.0-1-amd64"):
         lab.dut.use("base")
     assert lab.guest.loaded == {}
 
 
-@pytest.mark.parametrize("error", [PANIC, InfrastructureError("the guest ended")], ids=type)
+@pytest.mark.parametrize("error", [PANIC, GONE], ids=type)
 def test_fault_costs_the_guest_its_life(lab: Lab, error: KsuiteError) -> None:
     lab.dut.use("candidate")
     lab.guest.trouble[work] = error
@@ -145,7 +105,7 @@ def test_fault_costs_the_guest_its_life(lab: Lab, error: KsuiteError) -> None:
     assert lab.guests[0].closed
     lab.dut.use("candidate")
     assert lab.dut.call(work) == "answer"
-    assert lab.dut.boots == 2
+    assert len(lab.guests) == 2
     assert lab.guest.loaded["vhost"] == "candidate-vhost"
     assert not lab.guest.closed
     assert lab.dut.faults["candidate"] == isinstance(error, KernelFault)
@@ -158,7 +118,7 @@ def test_refusal_of_a_kernel_interface_does_not(lab: Lab) -> None:
     with pytest.raises(DutError):
         lab.dut.call(work)
     lab.dut.use("candidate")
-    assert lab.dut.boots == 1
+    assert len(lab.guests) == 1
     assert lab.dut.faults.total() == 0
 
 
@@ -169,7 +129,7 @@ def test_fault_while_a_variant_is_loaded(lab: Lab) -> None:
         lab.dut.use("candidate")
     assert lab.guests[0].closed
     lab.dut.use("candidate")
-    assert lab.dut.boots == 2
+    assert len(lab.guests) == 2
 
 
 def test_kernel_that_breaks_before_any_module_is_no_fault_of_the_series(lab: Lab) -> None:
@@ -191,7 +151,7 @@ def test_fault_while_loading_counts_for_the_variant(lab: Lab) -> None:
 
 def test_refused_module_is_the_variants_failure(lab: Lab) -> None:
     lab.dut.start()
-    lab.guest.trouble[modules.load] = DutError("insmod: Unknown symbol")
+    lab.guest.trouble[modules.load] = DutError("load vhost_net: Unknown symbol")
     with pytest.raises(DutError, match="Unknown symbol"):
         lab.dut.use("candidate")
     del lab.guest.trouble[modules.load]
@@ -199,7 +159,7 @@ def test_refused_module_is_the_variants_failure(lab: Lab) -> None:
     assert lab.guest.loaded["vhost"] == "candidate-vhost"
 
 
-@pytest.mark.parametrize("error", [DutError("in use"), PANIC], ids=["leak", "panic"])
+@pytest.mark.parametrize("error", [IN_USE, PANIC], ids=["leak", "panic"])
 def test_late_trouble_is_the_variants_that_ran(lab: Lab, error: KsuiteError) -> None:
     """What base breaks as it leaves must not be the candidate's failure."""
     lab.dut.use("base")
@@ -208,16 +168,18 @@ def test_late_trouble_is_the_variants_that_ran(lab: Lab, error: KsuiteError) -> 
     assert +lab.dut.faults == Counter(base=1)
     assert list(lab.dut.late_faults) == ["base"]
     assert lab.guests[0].closed
-    assert lab.dut.boots == 2
+    assert len(lab.guests) == 2
     assert lab.guest.loaded["vhost_net"] == "candidate-vhost_net"
 
 
 def test_modules_that_do_not_unload_are_a_leak(lab: Lab) -> None:
     lab.dut.use("candidate")
-    lab.guest.trouble[modules.unload] = DutError("rmmod: Module vhost_net is in use")
+    lab.guest.trouble[modules.unload] = DutError(
+        "unload vhost_net: Resource temporarily unavailable"
+    )
     lab.dut.retire()
     assert lab.dut.late_faults["candidate"].kind == "leak"
-    assert "is in use" in lab.dut.late_faults["candidate"].summary
+    assert "Resource temporarily unavailable" in lab.dut.late_faults["candidate"].summary
 
 
 def test_retiring_twice_does_nothing(lab: Lab) -> None:
@@ -232,7 +194,9 @@ def test_retiring_twice_does_nothing(lab: Lab) -> None:
 def test_modules_of_the_distro_that_do_not_unload_are_infrastructure(lab: Lab) -> None:
     """Nothing of the series has run yet."""
     lab.dut.start()
-    lab.guest.trouble[modules.unload] = DutError("rmmod: Module vhost_net is in use")
+    lab.guest.trouble[modules.unload] = DutError(
+        "unload vhost_net: Resource temporarily unavailable"
+    )
     with pytest.raises(InfrastructureError, match="distro's own modules"):
         lab.dut.use("base")
     assert lab.guest.closed
@@ -241,12 +205,12 @@ def test_modules_of_the_distro_that_do_not_unload_are_infrastructure(lab: Lab) -
 def test_boots_that_fail_are_not_tried_for_ever(lab: Lab) -> None:
     for _ in range(2):
         lab.dut.start()
-        lab.guest.trouble[setup.settle] = InfrastructureError("no agent within 120 s")
+        lab.guest.stillborn = InfrastructureError("no agent within 120 s")
         with pytest.raises(InfrastructureError, match="no agent"):
             lab.dut.use("base")
     with pytest.raises(InfrastructureError, match="not tried again"):
         lab.dut.use("base")
-    assert lab.dut.boots == 2
+    assert len(lab.guests) == 2
 
 
 def test_nothing_is_left_when_a_check_breaks_off(lab: Lab) -> None:

@@ -71,31 +71,31 @@ def next_event(events: Events) -> tuple[str, Any]:
 def test_ready_then_answers(dut: tuple[Agent, Events, Any]) -> None:
     agent, events, _ = dut
     assert next_event(events) == ("ready", os.uname().release)
-    agent.send(modules.build_id, ["no_such_module"], {})
-    assert next_event(events) == ("answer", ("ok", ""))
-    agent.send(modules.build_id, (), {"name": "no_such_module"})
-    assert next_event(events) == ("answer", ("ok", ""))
+    agent.send([(modules.build_id, ("no_such_module",), {})])
+    assert next_event(events) == ("answer", [("ok", "")])
+    agent.send([(modules.build_id, (), {"name": "no_such_module"})] * 2)
+    assert next_event(events) == ("answer", [("ok", "")] * 2)
 
 
 @pytest.mark.parametrize(
     ("function", "args", "kind", "says"),
     [
-        (modules.load, [{"x": "/no/such.ko"}, []], "os", "OSError: modinfo"),
-        (modules.unload, [5], "bug", "TypeError"),
-        (os.getpid, [], "bug", "not part of ksuite.dut."),
+        (modules.load, ({"no_such_module": b"garbage"}, []), "os", "load no_such_module: "),
+        (modules.unload, (5,), "bug", "TypeError"),
+        (os.getpid, (), "bug", "not part of ksuite.dut."),
     ],
 )
 def test_failures_are_told_apart(
     dut: tuple[Agent, Events, Any],
     function: Callable[..., Any],
-    args: list[Any],
+    args: tuple[Any, ...],
     kind: str,
     says: str,
 ) -> None:
     agent, events, _ = dut
     next_event(events)
-    agent.send(function, args, {})
-    name, (status, told, text, _) = next_event(events)
+    agent.send([(function, args, {}), (modules.build_id, ("never asked",), {})])
+    name, [(status, told, text, _)] = next_event(events)
     assert (name, status, told) == ("answer", "error", kind)
     assert says in text
 
@@ -107,7 +107,7 @@ def test_death_in_mid_call(dut: tuple[Agent, Events, subprocess.Popen[bytes]]) -
     process.wait()
     assert next_event(events)[0] == "gone"
     with pytest.raises(OSError, match="closed"):
-        agent.send(modules.build_id, ["x"], {})
+        agent.send([(modules.build_id, ("x",), {})])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import pytest
 import ksuite
 from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.kernels.store import run_directory
-from ksuite.machines import virtme
+from ksuite.machines import guest as machine_guest
+from ksuite.machines import patience, virtme
 from ksuite.machines.agent import BOOT_LINE
 from ksuite.machines.machine import Clock, MachineSpec
 from ksuite.machines.virtme import VirtmeMachine, vng_command
@@ -46,7 +47,7 @@ class Boot(Protocol):
 
 @pytest.fixture
 def boot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boot]:
-    monkeypatch.setattr(virtme, "SPLAT_GRACE_SECONDS", GRACE)
+    monkeypatch.setattr(machine_guest, "SPLAT_GRACE_SECONDS", GRACE)
     with ExitStack() as stack:
         directory = stack.enter_context(run_directory())
 
@@ -60,6 +61,12 @@ def boot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boot]:
             return stack.enter_context(VirtmeMachine(IMAGE, spec, directory))
 
         yield start
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let time limits be of time alone: a played guest sleeps where a real one computes."""
+    monkeypatch.setattr(patience, "LOAD_FACTOR", 1)
 
 
 def played(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,6 +188,7 @@ def test_emulator_that_fails_is_not_the_kernels_fault(boot: Boot) -> None:
     assert "Linux version 6.1.0-played" in str(raised.value)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_hang_ends_in_time_and_shows_where(boot: Boot) -> None:
     machine = boot("up with monitor", call=0.5)
     machine.wait_ready()
@@ -193,6 +201,7 @@ def test_hang_ends_in_time_and_shows_where(boot: Boot) -> None:
     assert "RIP: 0010:handle_rx" in raised.value.console
 
 
+@pytest.mark.usefixtures("impatient")
 def test_hang_ends_in_time_without_a_monitor(boot: Boot) -> None:
     machine = boot("up")
     machine.wait_ready()
@@ -218,6 +227,7 @@ def test_flood_on_the_console(boot: Boot) -> None:
     assert machine.call(played(guest.echo), 1) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 def test_flood_that_never_ends_does_not_stop_the_controller(boot: Boot) -> None:
     machine = boot("up")
     machine.wait_ready()
@@ -232,6 +242,7 @@ def test_flood_that_never_ends_does_not_stop_the_controller(boot: Boot) -> None:
     assert in_time
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("how", "limit", "says"),
     [
@@ -269,6 +280,7 @@ def test_close_leaves_no_process(boot: Boot, how: str) -> None:
     machine.close()
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("how", ["up", "silent", "dead", "babbles"])
 def test_close_closes_every_stream(boot: Boot, how: str) -> None:
     machine = boot(how, boot=0.1)

@@ -25,8 +25,10 @@ FINGERPRINT = Fingerprint(
     cpu_model="Nehalem",
     vcpus=1,
     qemu="7",
+    root="host",
 )
 WALL = replace(FINGERPRINT, clock=Clock.WALL)
+IMAGE = replace(FINGERPRINT, root="c0ffee")
 
 
 def cost(median: float, spread: float = 0.0, fingerprint: Fingerprint = FINGERPRINT) -> Cost:

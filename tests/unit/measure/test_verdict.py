@@ -26,6 +26,7 @@ OTHER = {
     "cpu_model": "host",
     "vcpus": 2,
     "qemu": "8",
+    "root": "0badcafe",
 }
 
 
@@ -69,6 +70,7 @@ def test_comparison(change: float, spread: float, verdict: Verdict) -> None:
     seen = comparison(change, spread)
     assert seen.verdict is verdict
     assert seen.change == pytest.approx(change)
+    assert seen.difference == pytest.approx(1000 * change)
     assert bool(seen.reason) == (verdict is Verdict.INCOMPARABLE)
 
 

@@ -33,6 +33,7 @@ FINGERPRINT = {
     "cpu_model": "Nehalem",
     "vcpus": 1,
     "qemu": "7",
+    "root": "host",
 }
 GOLDEN = {
     "schema": 1,
@@ -68,6 +69,7 @@ GOLDEN = {
             "verdict": "REGRESSION",
             "reason": "",
             "change": pytest.approx(0.1),
+            "difference": pytest.approx(100.0),
             "threshold": 0.005,
             "base": {
                 "median": 1000.0,

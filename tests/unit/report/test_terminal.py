@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from ksuite.measure.result import CheckResult, NamedComparison, TestOutcome
-from ksuite.measure.verdict import Verdict
+from ksuite.measure.verdict import Verdict, compare
 from ksuite.report.terminal import render
-from tests.unit.measure.samples import comparison, result
+from tests.unit.measure.samples import IMAGE, comparison, cost, result
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\r"
 MARKUP = "[bold]x[/bold] [/nope] :warning:"
@@ -55,11 +55,25 @@ def test_functions_are_told_side_by_side() -> None:
 
 def test_costs_are_told() -> None:
     text = render(result(costs=costs(0.1, -0.1, 0.0)))
-    assert re.search(r"1,000\.0 +0\.000% +1,100\.0 +0\.000% +\+10\.00% +0\.50% +REGRESSION", text)
-    assert re.search(r"900\.0 .* -10\.00% +0\.50% +IMPROVED", text)
-    assert re.search(r"\+0\.00% +0\.50% +PASS", text)
-    assert "instructions/packet" in text
-    assert "3 windows" in text
+    change = r"\+100\.0 +\+10\.00% +0\.50% +REGRESSION"
+    assert re.search(rf"1,000\.0 +exact +1,100\.0 +exact +{change}", text)
+    assert re.search(r"900\.0 .* -100\.0 +-10\.00% +0\.50% +IMPROVED", text)
+    assert re.search(r"\+0\.0 +\+0\.00% +0\.50% +PASS", text)
+    assert "instructions/packet on the instructions clock" in text
+    assert "median of 3 windows" in text
+
+
+def test_spread_is_told_where_there_is_one() -> None:
+    text = render(result(costs=(NamedComparison("vhost_tx 64 B", comparison(0.1, 0.001)),)))
+    assert re.search(r"1,000\.0 +0\.100% +1,100\.0 +0\.100% ", text)
+    assert "exact" not in text
+
+
+def test_restored_guests_are_told() -> None:
+    restored = compare(cost(1000.0, fingerprint=IMAGE), cost(1100.0, fingerprint=IMAGE))
+    text = render(result(costs=(NamedComparison("vhost_tx 64 B", restored),)))
+    assert "repeated in 3 restored guests" in text
+    assert "windows" not in text
 
 
 @pytest.mark.parametrize("verdict", Verdict)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The DUT's file systems: one of user space, one of a kernel's modules and headers; both erofs.
+
+Nothing in them is this host's, so that a DUT is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError, UserError
+from ksuite.processes import contained, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ksuite.kernels.source import KernelSource
+    from ksuite.kernels.store import Store
+    from ksuite.machines.recipe import Recipe
+
+FORMAT = "1"
+"""Raised whenever the same recipe makes another image."""
+EPOCH = "1767225600"
+"""The time of every file, 2026-01-01, so that the same packages make the same image."""
+UUID = "6b737569-7465-4000-8000-000000000000"
+ALIGN_BYTES = 2 << 20
+"""The kernel maps persistent memory in sections of this size."""
+PYTHON_VERSION = "3.11"
+BUILD_SECONDS = 900
+_MISSING_PACKAGE = re.compile(r"Unable to locate package (\S+)")
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "SOURCE_DATE_EPOCH": EPOCH}
+
+
+@dataclass(frozen=True)
+class Image:
+    """A file system image in the store.
+
+    :param digest: SHA-256 of the image, in hex.
+    :param versions: version by package, for those made of packages.
+    """
+
+    path: Path
+    digest: str
+    versions: dict[str, str]
+
+
+def root_image(recipe: Recipe, store: Store, progress: Callable[[str], None]) -> Image:
+    """Return the image of the DUT's user space, built if the store hasn't got it.
+
+    :raises UserError: a package that the user asked for does not exist.
+    :raises InfrastructureError: it can't be built.
+    """
+
+    def make(into: Path) -> None:
+        progress("building the DUT's image: Debian packages")
+        top = into / "top"
+        try:
+            _install_debian(recipe, top)
+            progress("building the DUT's image: Python packages")
+            _install_python(recipe, top)
+            versions = _debian_versions(top) | dict(name.split("==") for name in recipe.python)
+            progress("building the DUT's image: file system")
+            shutil.copy(top / "usr" / "bin" / "busybox", into)
+            _pack(top, into, versions)
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
+
+    return _read(store.obtain("dut-root", f"{FORMAT}-{recipe.root_key}", make))
+
+
+def kernel_image(
+    source: KernelSource, recipe: Recipe, store: Store, progress: Callable[[str], None]
+) -> Image:
+    """Return the image of a kernel's modules and headers, built if the store hasn't got it.
+
+    :raises InfrastructureError: it can't be built.
+    """
+
+    def make(into: Path) -> None:
+        progress(f"building the DUT's image of {source.release}")
+        top = into / "top"
+        try:
+            _copy_modules(source, recipe, top / "usr" / "lib" / "modules" / source.release)
+            _command([tool("depmod", "kmod"), "-b", str(top / "usr"), source.release])
+            for headers in _header_directories(source):
+                place = top / headers.relative_to("/")
+                shutil.copytree(headers, place, symlinks=True)
+            _pack(top, into, {})
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
+
+    key = f"{FORMAT}-{source.release}-{source.version}-{recipe.kernel_key}"
+    return _read(store.obtain("dut-kernel", key, make))
+
+
+def _install_debian(recipe: Recipe, top: Path) -> None:
+    command = [tool("mmdebstrap", "mmdebstrap"), "--variant=minbase", "--format=directory"]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.root_leaves_out]
+    command += [f"--include={','.join((*recipe.debian, *recipe.extra))}", recipe.suite, str(top)]
+    done = run(
+        [*contained(network=True), *command], env=_ENVIRONMENT, timeout_seconds=BUILD_SECONDS
+    )
+    if done.returncode == 0:
+        return
+    said = done.stderr.decode(errors="replace")
+    if (missing := _MISSING_PACKAGE.search(said)) and missing[1] in recipe.extra:
+        raise UserError(f"{recipe.suite} has no package {missing[1]}, which is to be in the DUT")
+    errors = [line for line in said.splitlines() if line.startswith("E: ")] or said.splitlines()
+    text = "\n".join(errors[-5:])
+    raise InfrastructureError(f"the DUT's image can't be built: mmdebstrap says:\n{text}")
+
+
+def _install_python(recipe: Recipe, top: Path) -> None:
+    place = top / "usr" / "local" / "lib" / f"python{PYTHON_VERSION}" / "dist-packages"
+    # Environments that uv made have no pip, and others may have no uv.
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv")
+    command = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
+    command += ["install", "-q", "--target", str(place), "--no-deps", "--only-binary=:all:"]
+    command += [f"--python-version={PYTHON_VERSION}", *recipe.python]
+    _command(command, network=True, inherit=True)
+    for tests in [path for path in place.rglob("tests") if path.is_dir()]:
+        shutil.rmtree(tests)
+    # All files will have one time: Python must not compare it with the one in its cache.
+    compiling = ["python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-f"]
+    inside = [f"/usr/lib/python{PYTHON_VERSION}", "/usr/lib/python3", f"/{place.relative_to(top)}"]
+    _command([tool("chroot", "coreutils"), str(top), *compiling, *inside])
+
+
+def _debian_versions(top: Path) -> dict[str, str]:
+    admin = top / "var" / "lib" / "dpkg"
+    form = "${Package} ${Version}\n"
+    listed = _command([tool("dpkg-query", "dpkg"), f"--admindir={admin}", "-W", f"-f={form}"])
+    return dict(line.split() for line in listed.splitlines())
+
+
+def _copy_modules(source: KernelSource, recipe: Recipe, into: Path) -> None:
+    for name in recipe.modules:
+        place = into / "kernel" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        leave = shutil.ignore_patterns(*recipe.kernel_leaves_out)
+        shutil.copytree(source.modules / "kernel" / name, place, ignore=leave)
+    for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        shutil.copy(source.modules / name, into)
+    for link in ("build", "source"):
+        if (source.modules / link).is_symlink():
+            (into / link).symlink_to((source.modules / link).resolve())
+
+
+def _header_directories(source: KernelSource) -> list[Path]:
+    """Return where a kernel's headers are: the release's own, and those that it includes."""
+    places = {(source.modules / link).resolve() for link in ("build", "source")}
+    return sorted({place for place in places if place.is_dir()} | {source.headers.resolve()})
+
+
+def _pack(top: Path, into: Path, versions: dict[str, str]) -> None:
+    image = into / "image.erofs"
+    _command([tool("mkfs.erofs", "erofs-utils"), f"-T{EPOCH}", f"-U{UUID}", str(image), str(top)])
+    with image.open("r+b") as file:
+        size = file.seek(0, 2)
+        file.truncate(-(-size // ALIGN_BYTES) * ALIGN_BYTES)
+        file.seek(0)
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = {"digest": checksum, "versions": versions}
+    (into / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def _read(entry: Path) -> Image:
+    facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+    return Image(entry / "image.erofs", facts["digest"], facts["versions"])
+
+
+def _command(argv: Sequence[str], *, network: bool = False, inherit: bool = False) -> str:
+    environment = None if inherit else _ENVIRONMENT
+    done = run([*contained(network=network), *argv], env=environment, timeout_seconds=BUILD_SECONDS)
+    if done.returncode:
+        text = done.stderr.decode(errors="replace").strip()[-500:]
+        raise InfrastructureError(f"the DUT's image can't be built: {argv[0]} says:\n{text}")
+    return done.stdout.decode(errors="replace")

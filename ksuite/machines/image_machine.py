@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that runs from images, whose only input is a mailbox that it reads while it alone runs.
+
+It answers by stopping (see `ksuite.dut.mailbox`); the controller reads the answer, leaves the next
+calls, and lets it go on. Booted cold, it can be saved; restored, it is the same guest again, to
+the last instruction.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ksuite.errors import InfrastructureError
+from ksuite.machines.guest import CLOSE_SECONDS, NMI_SECONDS, Guest
+from ksuite.machines.mailbox import Mailbox
+from ksuite.machines.qemu import DutFiles, qemu_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ksuite.machines.machine import Call, MachineSpec
+
+SAVE_SECONDS = 60.0
+SAVE_BYTES_PER_SECOND = 1 << 40
+"""QEMU saves at 128 MiB/s unless it is told that nobody else wants the network."""
+_CAPABILITIES = [
+    # The images and the mailbox are shared memory: a snapshot leaves them out.
+    {"capability": "x-ignore-shared", "state": True},
+    {"capability": "events", "state": True},
+]
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+
+class ImageMachine(Guest):
+    """A guest booted from images.
+
+    :param run_directory: a private directory for its mailbox.
+    :raises InfrastructureError: a tool is missing.
+    """
+
+    def __init__(
+        self, files: DutFiles, spec: MachineSpec, run_directory: Path, *, paused: bool = False
+    ) -> None:
+        self._mailbox = Mailbox(run_directory)
+        command = qemu_command(files, spec, self._mailbox.path, paused=paused)
+        super().__init__(spec, command, _ENVIRONMENT)
+        self._monitor = threading.Thread(target=self._read_monitor, name="ks-qmp", daemon=True)
+        self._monitor.start()
+        self._order("qmp_capabilities")
+        self._order("migrate-set-capabilities", capabilities=_CAPABILITIES)
+
+    def save(self, snapshot: Path) -> None:
+        """Write the guest, which must have answered, into a file; it can't go on afterwards.
+
+        :raises InfrastructureError: QEMU could not, or not in time.
+        """
+        self.wait_ready()
+        self._order("migrate-set-parameters", **{"max-bandwidth": SAVE_BYTES_PER_SECOND})
+        self._order("migrate", uri=f"exec:cat > {shlex.quote(str(snapshot))}")
+        status = self._next("migration", SAVE_SECONDS, "saving it")
+        if status != "completed":
+            raise InfrastructureError(f"QEMU could not save the guest: {self.console[-500:]}")
+
+    def _send(self, calls: Sequence[Call]) -> None:
+        self._mailbox.post(calls)
+        self._order("cont")
+
+    def _interrupt(self) -> None:
+        self._order("inject-nmi")
+        self._await_end_of_splat(NMI_SECONDS)
+
+    def _disconnect(self) -> None:
+        self._monitor.join(CLOSE_SECONDS)
+        self._mailbox.close()
+
+    def _order(self, command: str, **arguments: Any) -> None:
+        line = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        # A dead QEMU shows as its "gone" event.
+        with suppress(OSError):
+            self._process.stdin.write(line.encode())  # type: ignore[union-attr]
+            self._process.stdin.flush()  # type: ignore[union-attr]
+
+    def _read_monitor(self) -> None:
+        for line in self._process.stdout:  # type: ignore[union-attr]
+            match json.loads(line):
+                case {"event": "STOP"}:
+                    self._events.put(self._stopped())
+                case {"event": "MIGRATION", "data": {"status": "completed" | "failed" as status}}:
+                    self._migrated(status)
+                case {"error": {"desc": str(text)}}:
+                    self._events.put(("gone", f"QEMU refused an order: {text}"))
+        self._events.put(("gone", "QEMU ended"))
+
+    def _migrated(self, status: str) -> None:
+        self._events.put(("migration", status))
+
+    def _stopped(self) -> tuple[str, Any]:
+        try:
+            message = self._mailbox.take()
+        except ValueError as error:
+            return "gone", str(error)
+        if self.release:
+            return "answer", message
+        match message:
+            case ("ok", str(release)):
+                return "ready", release
+        return "gone", "the agent began with garbage"
+
+
+class RestoredMachine(ImageMachine):
+    """A guest restored from a snapshot: up at once, and always the same.
+
+    :param snapshot: what `ImageMachine.save` wrote with the same files and spec.
+    :param release: the kernel release that runs in it.
+    """
+
+    def __init__(
+        self,
+        files: DutFiles,
+        spec: MachineSpec,
+        run_directory: Path,
+        snapshot: Path,
+        release: str,
+    ) -> None:
+        self._saved_release = release
+        super().__init__(files, spec, run_directory, paused=True)
+        self._order("migrate-incoming", uri=f"exec:cat {shlex.quote(str(snapshot))}")
+
+    def _migrated(self, status: str) -> None:
+        ready = status == "completed"
+        self._events.put(("ready", self._saved_release) if ready else ("gone", "not restored"))

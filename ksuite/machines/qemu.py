@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How QEMU is called for a DUT that runs from images and can be saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ksuite.dut.mailbox import MAILBOX_BYTES
+from ksuite.machines.guest import BOOT_ARGUMENTS, INSTRUCTION_CLOCK_ARGUMENTS
+from ksuite.processes import tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ksuite.machines.machine import MachineSpec
+
+QEMU = "qemu-system-x86_64"
+SLOTS_BYTES = 16 << 30
+"""Room in the guest's address space for memory devices."""
+
+
+@dataclass(frozen=True)
+class DutFiles:
+    """What a DUT is made of.
+
+    :param kernel: the kernel's image.
+    :param initrd: holds its init, our code and the modules that find the images.
+    :param root: file system image of its user space.
+    :param kernel_files: file system image of the kernel's modules and headers.
+    """
+
+    kernel: Path
+    initrd: Path
+    root: Path
+    kernel_files: Path
+
+
+def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: bool) -> list[str]:
+    """Return the command: its monitor on stdio, the DUT's console on standard error.
+
+    Nothing that the host times reaches the DUT: no disk, no network, no input, no entropy; the
+    images and the mailbox are memory. They are shared mappings, so that a snapshot leaves them out.
+
+    :param paused: wait for a snapshot instead of booting.
+    :raises InfrastructureError: QEMU is missing.
+    """
+    command = [tool(QEMU, "qemu-system-x86"), "-nodefaults", "-no-user-config", "-no-reboot"]
+    command += ["-display", "none", "-machine", "q35,accel=tcg,nvdimm=on,hpet=off"]
+    command += ["-cpu", spec.cpu_model, "-smp", str(spec.vcpus), "-seed", "1"]
+    command += ["-m", f"{spec.memory_mib}M,slots=3,maxmem={SLOTS_BYTES + (spec.memory_mib << 20)}B"]
+    command += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
+    command += ["-device", "pvpanic", "-action", "panic=pause"]
+    for name, path in (("root", files.root), ("kernel", files.kernel_files)):
+        command += _memory_device(name, path, path.stat().st_size, readonly=True)
+    command += _memory_device("mailbox", mailbox, MAILBOX_BYTES, readonly=False)
+    command += ["-kernel", str(files.kernel), "-initrd", str(files.initrd)]
+    command += [
+        "-append",
+        " ".join(("console=ttyS0", *BOOT_ARGUMENTS, *INSTRUCTION_CLOCK_ARGUMENTS)),
+    ]
+    command += ["-chardev", "file,id=console,path=/dev/stderr", "-serial", "chardev:console"]
+    command += ["-qmp", "stdio"]
+    return command + (["-S", "-incoming", "defer"] if paused else [])
+
+
+def _memory_device(name: str, path: Path, size: int, *, readonly: bool) -> list[str]:
+    # A comma in a path would begin the next property: QEMU wants it doubled.
+    place = str(path).replace(",", ",,")
+    backend = f"memory-backend-file,id={name},share=on,mem-path={place},size={size}"
+    device = f"nvdimm,id=nvdimm-{name},memdev={name}"
+    if readonly:
+        backend += ",readonly=on"
+        device += ",unarmed=on"
+    return ["-object", backend, "-device", device]

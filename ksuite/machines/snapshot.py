@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Snapshots: one cold boot for each kind of guest; after that every guest is a restore."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.dut import setup as dut_setup
+from ksuite.errors import InfrastructureError, KernelFault
+from ksuite.kernels.store import digest, run_directory
+from ksuite.machines.image import kernel_image, root_image
+from ksuite.machines.image_machine import ImageMachine, RestoredMachine
+from ksuite.machines.initrd import agent_code, initrd
+from ksuite.machines.qemu import QEMU, DutFiles
+from ksuite.machines.recipe import DATA
+from ksuite.processes import tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ksuite.kernels.source import KernelSource
+    from ksuite.kernels.store import Store
+    from ksuite.machines.machine import MachineSpec
+    from ksuite.machines.recipe import Recipe
+
+FORMAT = "1"
+"""Raised whenever the same inputs make another snapshot."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A guest that waits to be restored.
+
+    :param digest: SHA-256 of the root image, in hex.
+    :param versions: what is installed in it, version by package.
+    """
+
+    files: DutFiles
+    spec: MachineSpec
+    state: Path
+    release: str
+    digest: str
+    versions: dict[str, str]
+
+    def restore(self, run_directory: Path) -> RestoredMachine:
+        """Start a guest from it; any number may run at once."""
+        return RestoredMachine(self.files, self.spec, run_directory, self.state, self.release)
+
+
+def take_snapshot(
+    source: KernelSource,
+    recipe: Recipe,
+    spec: MachineSpec,
+    imports: Sequence[str],
+    store: Store,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Snapshot:
+    """Return a snapshot of a settled guest, with images and cold boot where there is none yet.
+
+    :param imports: modules of `ksuite.dut` that are to be imported and prepared in it.
+    :raises UserError: the recipe asks for a package that does not exist.
+    :raises InfrastructureError: no guest comes up, or there is no room for it.
+    """
+    root = root_image(recipe, store, progress)
+    kernel = kernel_image(source, recipe, store, progress)
+    files = DutFiles(source.image, Path("initrd"), root.path, kernel.path)
+    key = digest(
+        FORMAT,
+        root.digest,
+        kernel.digest,
+        _file_digest(source.image),
+        _file_digest(Path(tool(QEMU, "qemu-system-x86"))),
+        repr((spec.vcpus, spec.cpu_model, spec.memory_mib, sorted(imports), recipe.boot_modules)),
+        repr(sorted(agent_code().items())),
+        (DATA / "init").read_bytes(),
+    )
+
+    def make(into: Path) -> None:
+        progress(f"booting {source.release} once, to be restored from then on")
+        busybox = root.path.with_name("busybox").read_bytes()
+        top = source.modules.parent.parent.parent
+        archive = initrd(busybox, top, source.release, recipe.boot_modules)
+        (into / "initrd").write_bytes(archive)
+        _boot_and_save(replace(files, initrd=into / "initrd"), spec, imports, into, store)
+
+    entry = store.obtain("snapshot", key, make)
+    if not _is_sound(entry):
+        shutil.rmtree(entry, ignore_errors=True)
+        entry = store.obtain("snapshot", key, make)
+    facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+    return Snapshot(
+        files=replace(files, initrd=entry / "initrd"),
+        spec=spec,
+        state=entry / "state",
+        release=facts["release"],
+        digest=root.digest,
+        versions=root.versions,
+    )
+
+
+def _boot_and_save(
+    files: DutFiles, spec: MachineSpec, imports: Sequence[str], into: Path, store: Store
+) -> None:
+    state = into / "state"
+    if shutil.disk_usage(into).free < spec.memory_mib << 20:
+        raise store.disk_full()
+    with run_directory() as scratch, ImageMachine(files, spec, scratch) as machine:
+        try:
+            machine.run(
+                [
+                    (dut_setup.settle, (list(imports),), {}),
+                    (dut_setup.prepare, (list(imports),), {}),
+                ],
+                timeout=spec.boot_timeout_seconds,
+            )
+        except KernelFault as fault:
+            raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault
+        machine.save(state)
+        release = machine.release
+    facts = {"release": release, "sha256": _file_digest.__wrapped__(state)}
+    (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+@cache
+def _is_sound(entry: Path) -> bool:
+    """Whether a snapshot is what was saved, to the last byte; asked once by a process."""
+    try:
+        facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+        return bool(facts["sha256"] == _file_digest.__wrapped__(entry / "state"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

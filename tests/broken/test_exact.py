@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Costs from restored guests are exact: the same to the digit, and one instruction is seen.
+
+::
+
+    snapshot --restore--> guest: load modules, measure, unload   (one message, nothing host-timed)
+        |
+        +-----restore--> guest: the same again, on a busy host      == to the last digit
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.campaigns.check import Check, CheckOptions
+from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
+from ksuite.dut import vhost_loops
+from ksuite.kernels.store import Store
+from ksuite.measure.result import BASE, CANDIDATE
+from ksuite.measure.thresholds import Thresholds
+from ksuite.measure.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+REQUESTS = tuple(
+    CostRequest(loop, size)
+    for loop in ("vhost_tx", "vhost_rx", "vhost_echo")
+    for size in (64, 1500)
+)
+RESTORES = 3
+HARMLESS = ("harmless-comment", "harmless-rename", "harmless-reorder")
+HARMLESS_CHANGE = 0.0005
+
+
+def series(name: str) -> str:
+    return str(HERE / f"{name}.patch")
+
+
+@contextmanager
+def busy_host() -> Iterator[None]:
+    """Give the guests two competitors for two processors."""
+    load = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for process in load:
+            process.kill()
+            process.wait()
+
+
+def windows(check: Check, request: CostRequest) -> list[float]:
+    found: list[float] = check.dut.use_for(
+        CANDIDATE, vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
+    )
+    return found
+
+
+def test_every_cost_repeats_to_the_digit_on_a_busy_host() -> None:
+    with Check(CheckOptions(series("one-instruction"))) as check, busy_host():
+        for request in REQUESTS:
+            first, *others = [windows(check, request) for _ in range(RESTORES)]
+            assert len(first) == WINDOWS
+            assert others == [first] * (RESTORES - 1), request.name
+
+
+def test_snapshots_of_two_cold_boots_give_the_same_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second store has everything but the snapshot, which is thus taken anew."""
+    request = CostRequest("vhost_rx", 64)
+    with Check(CheckOptions(series("one-instruction"))) as check:
+        first = windows(check, request)
+    usual = Store.default().root
+    for kind in ("dut-root", "dut-kernel", "tree", "modules"):
+        (tmp_path / kind).symlink_to(usual / kind)
+    monkeypatch.setenv("KSUITE_STORE", str(tmp_path))
+    with Check(CheckOptions(series("one-instruction"))) as check:
+        assert (tmp_path / "snapshot").is_dir()
+        second = windows(check, request)
+    assert sum(second) == pytest.approx(sum(first), rel=HARMLESS_CHANGE)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_edit_costs_nothing(name: str) -> None:
+    with Check(CheckOptions(series(name))) as check:
+        for request, seen in check.compare_costs(REQUESTS).items():
+            assert abs(seen.change) <= HARMLESS_CHANGE, request.name
+            assert seen.verdict is Verdict.PASS
+
+
+def test_one_instruction_a_packet_is_seen() -> None:
+    """An echo passes both handlers, and so the instruction twice."""
+    options = CheckOptions(series("one-instruction"), thresholds=Thresholds(default=0))
+    with Check(options) as check:
+        for request, seen in check.compare_costs(REQUESTS).items():
+            times = 2 if request.scenario == "vhost_echo" else 1
+            assert seen.difference == pytest.approx(times, abs=0.1), request.name
+            assert seen.base.spread == seen.candidate.spread == 0
+            assert seen.verdict is Verdict.REGRESSION
+
+
+def test_the_same_modules_show_no_difference_at_all() -> None:
+    options = CheckOptions(series("one-instruction"), thresholds=Thresholds(default=0))
+    with Check(options) as check:
+        check.builds[CANDIDATE] = check.builds[BASE]
+        for request, seen in check.compare_costs(REQUESTS).items():
+            assert seen.difference == 0, request.name
+            assert seen.verdict is Verdict.PASS
