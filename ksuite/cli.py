@@ -18,6 +18,7 @@ from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock, Root
 from ksuite.measure.result import refused
 from ksuite.report import json_file
+from ksuite.report.progress import progress_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,8 @@ The suites to run are picked by the files that it touches.
 """
 
 DOCTOR = """\
-Try out what this host can do for ksuite, and say how to mend what it can't.
+Try out what this host can do for ksuite, and say how to mend what it can't. The first time, this
+builds the DUT's image and boots it, which every check needs.
 """
 
 
@@ -146,7 +148,8 @@ def _directories(suites: Sequence[Suite], scenario: str | None) -> list[str]:
 
 
 def _doctor(_options: argparse.Namespace) -> int:
-    findings = examine()
+    with progress_line(sys.stderr) as progress:
+        findings = examine(progress)
     for finding in findings:
         print(f"{'ok  ' if finding.good else 'GAP '} {finding.what}: {finding.found}")
         if not finding.good:

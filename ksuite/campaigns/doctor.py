@@ -6,23 +6,28 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksuite.campaigns.suites import VHOST
+from ksuite.dut import setup as dut_setup
 from ksuite.errors import KsuiteError
 from ksuite.kernels.source import check_compiler, distro_source
 from ksuite.kernels.store import Store, run_directory
 from ksuite.machines.host import kvm_works, qemu_version
 from ksuite.machines.machine import MachineSpec
+from ksuite.machines.recipe import read_recipe
+from ksuite.machines.snapshot import take_snapshot
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.processes import contained, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FREE_GIB_WANTED = 4
+FREE_GIB_WANTED = 5
+MEND_RESTORE = "a DUT's image is made of Debian and Python packages: is a mirror reachable?"
 TOOLS = (
     ("make", "make"),
     ("gcc", "gcc"),
@@ -34,6 +39,9 @@ TOOLS = (
     ("file", "file"),
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("mkfs.erofs", "erofs-utils"),
+    ("depmod", "kmod"),
 )
 
 
@@ -51,8 +59,11 @@ class Finding:
     needed: bool = True
 
 
-def examine() -> list[Finding]:
-    """Look at everything that a check needs, cheapest first; boots a guest at the end."""
+def examine(progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Look at everything that a check needs, cheapest first; restores and boots guests at the end.
+
+    :param progress: is told what is going on: what a check needs is made where it is missing.
+    """
     findings = [
         _tools(),
         _bcc(),
@@ -64,7 +75,10 @@ def examine() -> list[Finding]:
         _kvm(),
     ]
     if all(finding.good for finding in findings if finding.needed):
-        findings.append(_try("instruction clock", _boot, "see the console above"))
+        findings.append(_try("exact costs", lambda: _restore(progress), MEND_RESTORE))
+        progress("booting a guest on this host's root")
+        host_root = _try("host's root", _boot, "not needed, except for --root host")
+        findings.append(replace(host_root, needed=False))
     return findings
 
 
@@ -130,6 +144,19 @@ def _kvm() -> Finding:
     )
     mend = "not needed for the instruction clock; the wall clock wants a host with (nested) KVM"
     return Finding("KVM", works, "boots a kernel" if works else there, mend, needed=False)
+
+
+def _restore(progress: Callable[[str], None]) -> str:
+    snapshot = take_snapshot(
+        distro_source(), read_recipe(), MachineSpec(), VHOST.imports, Store.default(), progress
+    )
+    started = time.monotonic()
+    with run_directory() as directory, snapshot.restore(directory) as machine:
+        machine.run([(dut_setup.alive, (), {})])
+        return (
+            f"a guest of {machine.release}, restored, answered after "
+            f"{time.monotonic() - started:.1f} s; its image is {snapshot.digest[:12]}"
+        )
 
 
 def _boot() -> str:

@@ -28,6 +28,11 @@ def settle(imports: list[str]) -> None:
         importlib.import_module(f"ksuite.dut.{name}")
 
 
+def alive() -> bool:
+    """Answer."""
+    return True
+
+
 def prepare(imports: list[str]) -> None:
     """Do what takes a scenario's module long, and stays done: its `prepare()`, if it has one."""
     for name in imports:

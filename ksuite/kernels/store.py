@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Store", "digest", "run_directory"]
 
 MANIFEST = ".ksuite.json"
-SMALL_BYTES = 64 << 20
-"""Entries up to this size are checked byte by byte on each use, larger ones by file sizes."""
+FEW_FILES = 1000
+"""Entries of so many files are checked byte by byte on each use, larger ones by file sizes."""
 
 _REMEDY = "set KSUITE_STORE to a directory with room that can be written"
 
@@ -156,13 +156,12 @@ def digest(*parts: bytes | str) -> str:
 def _seal(entry: Path) -> None:
     """Write the manifest of an entry that is about to be published, and flush it to the disk."""
     sizes = {path: path.lstat().st_size for path in _files(entry)}
-    # Flushing 78,000 files takes minutes; a large file that a power failure cut short shows
-    # by its size.
-    small = sum(sizes.values()) <= SMALL_BYTES
+    # Flushing 78,000 files takes minutes; one that a power failure cut short shows by its size.
+    few = len(sizes) <= FEW_FILES
     files: dict[str, list[Any]] = {}
     for path, size in sizes.items():
-        files[str(path.relative_to(entry))] = [size, _sha256(path) if small else None]
-        if small:
+        files[str(path.relative_to(entry))] = [size, _sha256(path) if few else None]
+        if few:
             _sync(path)
     manifest = entry / MANIFEST
     manifest.write_text(json.dumps({"files": files}), encoding="utf-8")
@@ -191,7 +190,8 @@ def _files(top: Path) -> Iterator[Path]:
 def _sha256(path: Path) -> str:
     if path.is_symlink():
         return digest(str(path.readlink()))
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -189,7 +189,7 @@ def test_doctor_tells_gaps_and_how_to_mend_them(
         Finding("QEMU", good=True, found="7.2.22"),
         Finding("KVM", good=False, found="none", mend="use another host", needed=needed),
     ]
-    monkeypatch.setattr(cli, "examine", lambda: findings)
+    monkeypatch.setattr(cli, "examine", lambda _: findings)
     seen, out, _ = ksuite("doctor")
     assert seen == code
     assert "QEMU: 7.2.22" in out

@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_made_anew(damage: Callable[[Path], None], tmp_path: 
 def test_a_large_entry_is_checked_by_sizes(
     damage: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SMALL_BYTES", 0)
+    monkeypatch.setattr(module, "FEW_FILES", 0)
     place = Store(tmp_path).obtain("kind", "key", fill)
     assert Store(tmp_path).entry("kind", "key") == place
     damage(place)
