@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite import __version__
-from ksuite.campaigns.check import jobs, time_limit
 from ksuite.campaigns.doctor import examine
+from ksuite.campaigns.options import Attribute, jobs, time_limit
 from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.kernels.series import read_series
@@ -95,7 +95,19 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs",
         type=jobs,
         metavar="N",
-        help="restored guests that may measure at once (default: the number of CPUs)",
+        help="restored guests that may run at once (default: the number of CPUs)",
+    )
+    check.add_argument(
+        "--attribute",
+        choices=[str(choice) for choice in Attribute],
+        default=str(Attribute.COUNTED),
+        help="which changes of exact costs to follow to the functions that they come from: those "
+        "that count, any, or never (default: counted)",
+    )
+    check.add_argument(
+        "--benchmark-json",
+        metavar="FILE",
+        help="write the candidate's costs in pytest-benchmark's format to FILE",
     )
     check.add_argument(
         "--packages", metavar="FILE", help="Debian packages to add to the image, one a line"
@@ -131,10 +143,18 @@ def _check(options: argparse.Namespace) -> int:
         arguments += ["--ks-scenario", options.scenario]
     if options.candidate_only:
         arguments += ["--ks-candidate-only"]
-    for name in ("root", "jobs", "packages", "thresholds", "json"):
-        if value := getattr(options, name):
+    for name in ("root", "packages", "thresholds", "attribute", "benchmark-json", "json"):
+        if value := getattr(options, name.replace("-", "_")):
             arguments += [f"--ks-{name}", str(value)]
+    arguments += ["--dist", "worksteal", *_processes(options.jobs)]
     return run_suites(arguments)
+
+
+def _processes(jobs: int | None) -> list[str]:
+    """Return how many processes run the tests, each one guest at a time; one needs no workers."""
+    if jobs is None:
+        return ["-n", "auto"]
+    return ["-n", str(jobs if jobs > 1 else 0), "--ks-jobs", "1"]
 
 
 def _directories(suites: Sequence[Suite], scenario: str | None) -> list[str]:

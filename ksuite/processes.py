@@ -8,8 +8,10 @@ the kernel kills the namespace's first process and with it everything that the c
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
+"""linux/prctl.h"""
 NOBODY = 65534
 """uid and gid of Debian's nobody/nogroup, which own nothing."""
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process, and with it all that it contains, when its parent ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def tool(name: str, package: str) -> str:

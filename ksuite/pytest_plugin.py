@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.junitxml import xml_key
 
-from ksuite.campaigns.check import Check, CheckOptions, jobs, time_limit
+from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import CostRequest
-from ksuite.campaigns.outcomes import THEIR_FAULT, Run, outcome_of
+from ksuite.campaigns.outcomes import (
+    THEIR_FAULT,
+    Run,
+    Told,
+    crashed,
+    measured_alone,
+    outcome_of,
+)
 from ksuite.campaigns.suites import SUITES, check_scenario
 from ksuite.errors import (
     KsuiteError,
@@ -27,84 +35,97 @@ from ksuite.measure.result import (
     VARIANTS,
     NamedComparison,
 )
-from ksuite.measure.thresholds import Thresholds, read_thresholds
-from ksuite.measure.verdict import Comparison
-from ksuite.report import terminal
+from ksuite.processes import die_with_parent
+from ksuite.pytest_options import add_options, options_of
+from ksuite.pytest_workers import (
+    RUN,
+    TOLD,
+    Controller,
+    Worker,
+    distributes,
+    in_no_suite,
+    is_worker,
+    suites_of,
+    worker_bench,
+)
+from ksuite.report import benchmark_json, json_file, terminal
 from ksuite.report.progress import progress_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from _pytest.terminal import TerminalReporter
 
+    from ksuite.campaigns.bench import Bench
     from ksuite.campaigns.dut import Dut
+    from ksuite.campaigns.suites import Suite
+    from ksuite.measure.verdict import Comparison
 
 FAULTS_ENOUGH = 3
-"""Kernel faults after which a variant's other functional checks are not run: each costs a boot."""
+"""Kernel faults after which a variant's other functional checks are not run: enough is known."""
 
-RUN = pytest.StashKey[Run]()
-COMPARISON = pytest.StashKey[Comparison]()
+COMPARISON = pytest.StashKey[NamedComparison]()
+BASE_FAULT = pytest.StashKey[KsuiteError]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options."""
-    group = parser.getgroup("ksuite", "kernel patch validation (ksuite)")
-    group.addoption(
-        "--ks-series",
-        metavar="PATH",
-        help="series to judge: an mbox, a patch, a quilt directory, or TREE:REV..REV "
-        "(default: the suite's own, from patches/)",
-    )
-    group.addoption("--ks-kernel", default="distro", metavar="NAME", help="base kernel (distro)")
-    group.addoption("--ks-scenario", metavar="NAME", help="run only this scenario")
-    group.addoption(
-        "--ks-candidate-only",
-        action="store_true",
-        help="don't run the functional checks on the base; costs need it all the same",
-    )
-    group.addoption("--ks-json", metavar="FILE", help="write the whole result as JSON")
-    group.addoption(
-        "--ks-clock",
-        choices=[str(clock) for clock in Clock],
-        default=str(Clock.INSTRUCTIONS),
-        help="what costs are measured with (instructions)",
-    )
-    group.addoption(
-        "--ks-root",
-        choices=[str(root) for root in Root],
-        help="the DUT's file system: our image, with guests restored from a snapshot, or this "
-        "host's, with one guest booted (image; the wall clock needs host)",
-    )
-    group.addoption(
-        "--ks-jobs",
-        type=jobs,
-        default=0,
-        metavar="N",
-        help="restored guests that may measure at once (the number of CPUs)",
-    )
-    group.addoption(
-        "--ks-packages", metavar="FILE", help="Debian packages to add to the image, one a line"
-    )
-    group.addoption(
-        "--ks-thresholds", metavar="FILE", help="TOML: from when a change of which cost counts"
-    )
-    group.addoption(
-        "--ks-timeout",
-        type=time_limit,
-        default=60.0,
-        metavar="SECONDS",
-        help="a DUT that is silent for so long hangs (60)",
-    )
+    add_options(parser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Run booted guests one at a time, whatever ``-n`` says: they would disturb each other."""
+    option = config.option
+    if option.ks_clock == Clock.WALL or option.ks_root == Root.HOST:
+        option.numprocesses = 0
+    return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers."""
+    """Register the markers, and what a process has to do that has workers, or is one."""
     config.addinivalue_line(
         "markers", "ks_scenario(name): the scenario that a test belongs to, for --ks-scenario"
     )
     config.addinivalue_line(
         "markers", "ks_cost(scenario, frame_bytes): a cost that a test needs measured"
     )
+    if is_worker(config):
+        die_with_parent()
+        config.stash[RUN] = Run()
+        config.pluginmanager.register(Worker(), "ks-worker")
+        return
+    config.pluginmanager.register(_Listener(config), "ks-listener")
+    if distributes(config):
+        config.pluginmanager.register(Controller(config, _prepare), "ks-controller")
+
+
+class _Listener:
+    """Hears what tests say, whichever process ran them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        text = getattr(report, TOLD, "")
+        told = Told.from_json(text) if text else None
+        if told is not None and told.node and RUN not in self._config.stash:
+            # A worker ran a test that judges, and nothing was prepared for any suite.
+            self._config.stash[RUN] = Run(error=UserError(in_no_suite()))
+        run = self._config.stash.get(RUN, None)
+        if run is None:
+            return
+        if told is not None:
+            run.hear(told)
+        elif report.failed and report.when not in {"setup", "call", "teardown"}:
+            run.hear(crashed(report))
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # xdist ends a run for -x or --maxfail as if somebody had pressed Ctrl-C, and says so when
+        # somebody has, in one of its workers.
+        if run := self._config.stash.get(RUN, None):
+            pressed = excinfo.type is KeyboardInterrupt
+            run.interrupted = pressed or "keyboard-interrupt" in str(excinfo.value)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -138,74 +159,70 @@ def _scenario(item: pytest.Item) -> str:
 
 
 def _judges(item: pytest.Item) -> bool:
-    return "ks_check" in getattr(item, "fixturenames", ())
+    return "ks_bench" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Build and boot before the first test, so that a bad series is one line and an exit code."""
-    items = [item for item in session.items if _judges(item)]
-    if session.config.option.collectonly or session.testsfailed:
+    """Build before the first test, so that a bad series is one line and an exit code."""
+    config = session.config
+    if config.option.collectonly or session.testsfailed or is_worker(config) or distributes(config):
         return
-    if not items and not session.config.getoption("--ks-scenario"):
-        return
-    run = session.config.stash.setdefault(RUN, Run())
+    nodes = [item.nodeid for item in session.items if _judges(item)]
+    if nodes or config.getoption("--ks-scenario"):
+        _prepare(config, nodes)
+
+
+def _prepare(config: pytest.Config, nodes: Sequence[str]) -> None:
+    """Make all ready for tests with these ids."""
+    run = config.stash.setdefault(RUN, Run())
     try:
-        run.check = _prepared_check(session.config, items, run.stack)
+        with _progress(config) as progress:
+            check = Check(options_of(config), _suites(config, nodes), progress)
+            check.must_fit(check.suites)
+            run.check = run.stack.enter_context(check)
+            run.bench = check.bench
     except KsuiteError as error:
         run.error = error
         # pytest prints our summary only after codes that it knows; ours takes its place later.
         pytest.exit("the series was not judged", returncode=pytest.ExitCode.TESTS_FAILED)
+    if xml := config.stash.get(xml_key, None):
+        for name in ("series", "kernel_version", "clock", "machine"):
+            xml.add_global_property(f"ksuite.{name}", getattr(check.subject, name))
 
 
-def _prepared_check(config: pytest.Config, items: list[pytest.Item], stack: ExitStack) -> Check:
-    scenario = config.getoption("--ks-scenario")
-    if scenario:
+def _suites(config: pytest.Config, nodes: Sequence[str]) -> list[Suite]:
+    if scenario := config.getoption("--ks-scenario"):
         check_scenario(scenario)
-    if not items:
+    if not nodes:
         raise NothingToCompare(f"no test belongs to scenario {scenario!r}")
-    directories = {item.path.parent.name for item in items}
-    suites = [suite for suite in SUITES if suite.name in directories]
-    if not suites:
-        known = ", ".join(suite.name for suite in SUITES)
-        raise UserError(f"{items[0].path.parent} is no suite; there are: {known}")
-    series = config.getoption("--ks-series") or str(config.rootpath / suites[0].default_series)
-    options = CheckOptions(
-        series,
-        config.getoption("--ks-kernel"),
-        Clock(config.getoption("--ks-clock")),
-        config.getoption("--ks-timeout"),
-        root=Root(root) if (root := config.getoption("--ks-root")) else None,
-        jobs=config.getoption("--ks-jobs"),
-        packages=Path(packages) if (packages := config.getoption("--ks-packages")) else None,
-        thresholds=read_thresholds(Path(file))
-        if (file := config.getoption("--ks-thresholds"))
-        else Thresholds(),
-    )
-    with _progress(config) as progress:
-        check = Check(options, suites, progress)
-        check.must_fit(suites)
-        return stack.enter_context(check)
+    if suites := suites_of(nodes):
+        return suites
+    raise UserError(in_no_suite())
 
 
 @contextmanager
 def _progress(config: pytest.Config) -> Iterator[Callable[[str], None]]:
+    if is_worker(config):
+        yield lambda _: None
+        return
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), progress_line(sys.stderr) as progress:
         yield progress
 
 
 @pytest.fixture(scope="session")
-def ks_check(
-    request: pytest.FixtureRequest, record_testsuite_property: Callable[[str, object], None]
-) -> Check:
-    """Return the check in progress: series, builds, DUT."""
-    check = request.config.stash[RUN].check
-    if check is None:
-        pytest.fail("ks_check is only there while a series is judged")
-    for name in ("series", "kernel_version", "clock", "machine"):
-        record_testsuite_property(f"ksuite.{name}", getattr(check.subject, name))
-    return check
+def ks_bench(request: pytest.FixtureRequest) -> Bench:
+    """Return what the tests of a series run on: builds, DUT, costs."""
+    run = request.config.stash[RUN]
+    if run.bench is None and is_worker(request.config):
+        nodes = [item.nodeid for item in request.session.items if _judges(item)]
+        run.bench = worker_bench(
+            request.config, options_of(request.config), suites_of(nodes), run.stack
+        )
+    if run.bench is None:
+        pytest.fail("ks_bench is only there while a series is judged")
+    return run.bench
 
 
 @pytest.fixture(scope="session", params=VARIANTS)
@@ -215,37 +232,38 @@ def ks_variant(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def ks_dut(request: pytest.FixtureRequest, ks_check: Check, ks_variant: str) -> Dut:
+def ks_dut(request: pytest.FixtureRequest, ks_bench: Bench, ks_variant: str) -> Dut:
     """Return the DUT, alive, with the variant's modules loaded and their build-ids checked."""
-    if ks_check.dut.faults[ks_variant] >= FAULTS_ENOUGH:
+    if ks_bench.dut.faults[ks_variant] >= FAULTS_ENOUGH:
         pytest.skip(f"the {ks_variant} kernel broke {FAULTS_ENOUGH} times: enough is known")
     with _progress(request.config) as progress:
         progress(f"loading {ks_variant}")
-        ks_check.dut.use(ks_variant)
-    return ks_check.dut
+        ks_bench.dut.use(ks_variant)
+    return ks_bench.dut
 
 
 @pytest.fixture
-def ks_comparison(request: pytest.FixtureRequest, ks_check: Check) -> Comparison:
+def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison:
     """Return base against candidate for the cost that the test's ``ks_cost`` marker names.
 
-    All costs of the session are measured at the first use, in turns of base and candidate.
+    In a guest that was booted, all costs of the session are measured at the first use, in turns of
+    base and candidate.
     """
-    wanted = {item: _requested(item) for item in request.session.items if _requested(item)}
-    requests = sorted(set(filter(None, wanted.values())))
-    mine = wanted.get(request.node)
+    mine = _requested(request.node)
     if mine is None:
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, frame_bytes)")
-    with _progress(request.config) as ks_check.progress:
-        comparisons = ks_check.compare_costs(requests)
-    run = request.config.stash[RUN]
-    if CANDIDATE in ks_check.costs.faults:
-        raise ks_check.costs.faults[CANDIDATE]
-    if BASE in ks_check.costs.faults:
-        run.take_measured_alone(request.node.nodeid, ks_check.costs.faults[BASE])
-        pytest.skip("the base broke while it was measured: the candidate has nothing to beat")
-    request.node.stash[COMPARISON] = comparisons[mine]
-    run.comparisons[mine.name] = NamedComparison(mine.name, comparisons[mine])
+    requests = [mine]
+    if not ks_bench.exact:
+        requests = sorted(set(filter(None, map(_requested, request.session.items))))
+    with _progress(request.config) as ks_bench.progress:
+        comparisons = ks_bench.compare_costs(requests)
+        faults = ks_bench.costs.faults
+        if CANDIDATE in faults:
+            raise faults[CANDIDATE]
+        if BASE in faults:
+            request.node.stash[BASE_FAULT] = faults[BASE]
+            pytest.skip("the base broke while it was measured: the candidate has nothing to beat")
+        request.node.stash[COMPARISON] = ks_bench.told(mine, comparisons[mine])
     return comparisons[mine]
 
 
@@ -260,18 +278,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what happened for the result, and the base's failures from failing the run."""
     report = yield
-    run = item.config.stash.get(RUN, None)
-    if run is None:
+    if RUN not in item.config.stash:
         return report
     if not _judges(item):
-        run.failed_beside += report.failed
+        if report.failed:
+            setattr(report, TOLD, Told(beside=True).as_json())
         return report
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, KsuiteError):
         console = getattr(error, "console", "") or getattr(error, "remote_traceback", "")
         report.longrepr = printable(f"{type(error).__name__}: {error}\n{console}".rstrip())
     variant = _variant(item)
-    run.take(item.nodeid, outcome_of(report, error, variant, item.stash.get(COMPARISON, None)))
+    setattr(report, TOLD, _told(item, report, error).as_json())
     if variant == BASE and report.failed and isinstance(error, (*THEIR_FAULT, NothingToCompare)):
         report.outcome = "skipped"
         first_line = str(error).partition("\n")[0] or report.when
@@ -279,16 +297,28 @@ def pytest_runtest_makereport(
     return report
 
 
+def _told(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Told:
+    named = item.stash.get(COMPARISON, None)
+    comparison = named.comparison if named else None
+    outcomes = [outcome_of(report, error, _variant(item), comparison)]
+    if fault := item.stash.get(BASE_FAULT, None):
+        outcomes += measured_alone(item.nodeid, fault)
+    return Told(item.nodeid, tuple(filter(None, outcomes)), named)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """End the DUT, conclude, and put our exit code in the place of pytest's."""
     run = session.config.stash.get(RUN, None)
-    if run is None:
+    if run is None or is_worker(session.config):
         return (yield)
     try:
         run.conclude(pytest.ExitCode(session.exitstatus))
+        # The first one last: it tells what became of the other.
+        if path := session.config.getoption("--ks-benchmark-json"):
+            run.write(Path(path), benchmark_json.write)
         if path := session.config.getoption("--ks-json"):
-            run.write_json(Path(path))
+            run.write(Path(path), json_file.write)
     finally:
         if run.result is not None:
             session.exitstatus = run.result.exit_code

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import pytest
 
 from ksuite.errors import ExitCode
-from ksuite.pytest_plugin import RUN
+from ksuite.pytest_workers import RUN
 
 _PYTEST_CODES: dict[int, ExitCode] = {
     pytest.ExitCode.OK: ExitCode.PASS,
@@ -41,6 +42,7 @@ class _Watch:
 
 def run_suites(arguments: list[str]) -> int:
     """Run pytest with these arguments and return an exit code of `ExitCode`."""
+    signal.signal(signal.SIGINT, _interrupt_once)
     watch = _Watch()
     code = int(pytest.main(arguments, plugins=[watch]))
     if watch.concluded:
@@ -48,6 +50,13 @@ def run_suites(arguments: list[str]) -> int:
     if watch.broken:
         return int(ExitCode.INFRASTRUCTURE)
     return int(_PYTEST_CODES.get(code, ExitCode.INFRASTRUCTURE))
+
+
+def _interrupt_once(_signal: int, _frame: object) -> None:
+    # tox hands on a Ctrl-C that we have had from the terminal already: the second one must not
+    # break into the clearing up after the first.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import math
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ksuite.dut import vhost_loops
 from ksuite.errors import DutError, InfrastructureError, KernelFault
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ksuite.measure.thresholds import Thresholds
 
 WINDOWS = 5
-ROUNDS = 16
+ROUNDS = 8
 TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
 
 
@@ -37,6 +37,18 @@ class CostRequest:
     def name(self) -> str:
         """How reports call it."""
         return f"{self.scenario} {self.frame_bytes} B"
+
+
+def must_be_windows(answer: Any, name: str) -> None:
+    """Refuse what can't be the windows of a cost.
+
+    :param name: the cost's.
+    :raises InfrastructureError: a bug of ours, or a DUT that lies.
+    """
+    numbers = [value for value in answer if isinstance(value, (int, float))]
+    good = len(numbers) == len(answer) == WINDOWS
+    if not good or not all(0 < value < math.inf for value in numbers):
+        raise InfrastructureError(f"{name}: the DUT sent no costs but {answer!r:.200}")
 
 
 class Costs:
@@ -112,8 +124,7 @@ class Costs:
             WINDOWS,
             ROUNDS,
         )
-        if len(windows) != WINDOWS or not all(0 < value < math.inf for value in windows):
-            raise InfrastructureError(f"{request.name}: the DUT sent no costs but {windows!r:.200}")
+        must_be_windows(windows, request.name)
         return [statistics.mean(windows)] if self._exact else list(windows)
 
     def _whole(self, request: CostRequest) -> bool:

@@ -152,7 +152,7 @@ def _restore(progress: Callable[[str], None]) -> str:
     )
     started = time.monotonic()
     with run_directory() as directory, snapshot.restore(directory) as machine:
-        machine.run([(dut_setup.alive, (), {})])
+        machine.run([(dut_setup.clock_ns, (), {})])
         return (
             f"a guest of {machine.release}, restored, answered after "
             f"{time.monotonic() - started:.1f} s; its image is {snapshot.digest[:12]}"

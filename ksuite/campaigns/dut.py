@@ -25,13 +25,11 @@ BOOTS_TRIED = 2
 class Dut(ABC):
     """Starts guests on demand, puts a variant's modules in, throws the guest away after a fault.
 
-    :param boot: starts a machine; it need not be ready yet.
     :param release: the kernel release that must run.
     :param modules: what a suite needs loaded, by name.
     """
 
-    def __init__(self, boot: Callable[[], Machine], release: str, modules: Sequence[str]) -> None:
-        self._boot = boot
+    def __init__(self, release: str, modules: Sequence[str]) -> None:
         self._release = release
         self._modules = list(modules)
         self._machine: Machine | None = None
@@ -47,10 +45,6 @@ class Dut(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @abstractmethod
-    def start(self) -> object:
-        """Let a guest come up in the background while other work goes on."""
 
     @abstractmethod
     def use(self, variant: str) -> None:
@@ -141,6 +135,7 @@ class Dut(ABC):
 class LiveDut(Dut):
     """One guest that is booted, and modules that are swapped in it.
 
+    :param boot: starts a machine; it need not be ready yet.
     :param imports: modules of `ksuite.dut` to import before the first window.
     """
 
@@ -151,15 +146,10 @@ class LiveDut(Dut):
         modules: Sequence[str],
         imports: Sequence[str],
     ) -> None:
-        super().__init__(boot, release, modules)
+        super().__init__(release, modules)
+        self._boot = boot
         self._imports = list(imports)
         self._settled = False
-
-    def start(self) -> Machine:
-        """Let the guest boot."""
-        if self._machine is None:
-            self._machine = self._boot()
-        return self._machine
 
     def use(self, variant: str) -> None:
         """Swap the variant's modules in, where they don't run yet."""
@@ -196,7 +186,7 @@ class LiveDut(Dut):
         if self._settled:
             return
         self._must_be_tried()
-        machine = self.start()
+        self._machine = machine = self._boot()
         try:
             self._run([(dut_setup.settle, (self._imports,), {})])
             self._unload(self._blamed)
@@ -210,5 +200,10 @@ class LiveDut(Dut):
         except DutError as error:
             self.discard()
             raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
-        self._must_be_release(machine)
+        try:
+            self._must_be_release(machine)
+        except InfrastructureError:
+            self._failed_boots += 1
+            self.discard()
+            raise
         self._settled = True

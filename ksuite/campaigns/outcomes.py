@@ -7,10 +7,13 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
+from cattrs.preconf.json import make_converter
 
+from ksuite.campaigns.bench import Bench
+from ksuite.campaigns.check import Check
 from ksuite.errors import (
     DutError,
     ExitCode,
@@ -29,47 +32,76 @@ from ksuite.measure.result import (
     refused,
 )
 from ksuite.measure.verdict import EXIT_CODES, Comparison, Verdict
-from ksuite.report import json_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from ksuite.campaigns.check import Check
+    from ksuite.campaigns.dut import Dut
+
+
+_CONVERTER = make_converter()
 
 THEIR_FAULT = (AssertionError, KernelFault, DutError, SeriesError, pytest.fail.Exception)
 """What counts against the kernel under test; everything else that is raised is ours."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one phase of a test says; on its way from the process that ran it, as JSON.
+
+    :param node: the test's id; empty where no test says it.
+    :param outcomes: at most one for each variant.
+    :param beside: it failed, and judges no series.
+    """
+
+    node: str = ""
+    outcomes: tuple[TestOutcome, ...] = ()
+    comparison: NamedComparison | None = None
+    beside: bool = False
+
+    def as_json(self) -> str:
+        """Return it as text."""
+        return str(_CONVERTER.dumps(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what `as_json` wrote."""
+        return _CONVERTER.loads(text, cls)
 
 
 @dataclass
 class Run:
     """The state of one pytest session that judges a series.
 
+    :param check: prepared by this process; one that only runs tests has none.
     :param failed_beside: failures of tests that judge no series.
+    :param order: the place of each test by its node id, where others run them.
+    :param interrupted: by somebody, not by a limit on failures.
     """
 
     started: float = field(default_factory=time.monotonic)
     stack: ExitStack = field(default_factory=ExitStack)
     check: Check | None = None
+    bench: Bench | None = None
     error: KsuiteError | None = None
     failed_beside: int = 0
-    outcomes: dict[str, TestOutcome] = field(default_factory=dict)
+    outcomes: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
     comparisons: dict[str, NamedComparison] = field(default_factory=dict)
+    order: dict[str, int] = field(default_factory=dict)
+    interrupted: bool = False
     result: CheckResult | None = None
 
-    def take(self, node: str, outcome: TestOutcome | None) -> None:
-        """Keep a test's outcome; the first that is no pass stands."""
-        known = self.outcomes.get(node)
-        if outcome is not None and (known is None or known.verdict is Verdict.PASS):
-            self.outcomes[node] = outcome
-
-    def take_measured_alone(self, node: str, fault: KsuiteError) -> None:
-        """Keep that the base broke in a cost's loop, where the candidate did not."""
-        name = node.rpartition("::")[2]
-        console = getattr(fault, "console", "")
-        broken = TestOutcome(name, BASE, Verdict.FAIL, 0.0, str(fault), console)
-        alone = TestOutcome(name, CANDIDATE, Verdict.PASS, 0.0, "ran; nothing to compare with")
-        self.take(f"{node} {BASE}", broken)
-        self.take(f"{node} {CANDIDATE}", alone)
+    def hear(self, told: Told) -> None:
+        """Keep what a test says; of its outcomes the first that is no pass stands."""
+        for outcome in told.outcomes:
+            key = told.node, outcome.variant
+            known = self.outcomes.get(key)
+            if known is None or known.verdict is Verdict.PASS:
+                self.outcomes[key] = outcome
+        if told.comparison is not None:
+            self.comparisons[told.comparison.name] = told.comparison
+        self.failed_beside += told.beside
 
     def conclude(self, ended: pytest.ExitCode) -> None:
         """End the DUT and make the result.
@@ -77,21 +109,22 @@ class Run:
         :param ended: how pytest itself would end.
         """
         seconds = time.monotonic() - self.started
-        if self.check is None:
+        if self.check is None or self.error is not None:
+            self.stack.close()
             self.result = refused(self.error or KsuiteError("not prepared"), seconds)
-            if ended is pytest.ExitCode.INTERRUPTED and self.error is None:
+            if self.interrupted and self.error is None:
                 self.result = _interrupted(self.result)
             return
-        if ended is not pytest.ExitCode.INTERRUPTED:
-            self._take_late_faults(self.check)
+        if not self.interrupted and self.bench is not None:
+            self.hear(late_faults(self.bench.dut))
         subject = self.check.subject
         self.stack.close()
-        outcomes = tuple(self.outcomes.values())
+        outcomes = tuple(self.outcomes[key] for key in sorted(self.outcomes, key=self._place))
         verdict = candidate_verdict(outcomes)
-        comparisons = tuple(self.comparisons.values())
+        comparisons = tuple(self.comparisons[name] for name in sorted(self.comparisons))
         code = int(EXIT_CODES[verdict])
         self.result = CheckResult(subject, outcomes, comparisons, verdict, code, seconds)
-        if ended is pytest.ExitCode.INTERRUPTED:
+        if self.interrupted:
             self.result = _interrupted(self.result)
         elif ended is pytest.ExitCode.INTERNAL_ERROR:
             self.result = _broken(self.result, "pytest failed")
@@ -100,25 +133,49 @@ class Run:
                 self.result, f"{self.failed_beside} tests beside the series failed"
             )
 
-    def write_json(self, path: Path) -> None:
-        """Write the result; where that can't be done the run has not passed."""
+    def write(self, path: Path, write: Callable[[CheckResult, Path], None]) -> None:
+        """Write the result in some form; where that can't be done the run has not passed."""
         assert self.result is not None
         try:
-            json_file.write(self.result, path)
+            write(self.result, path)
         except KsuiteError as error:
             failed = self.result.exit_code == ExitCode.FAIL
             code = int(ExitCode.FAIL if failed else error.exit_code)
             self.result = replace(self.result, exit_code=code, error=str(error))
 
-    def _take_late_faults(self, check: Check) -> None:
-        try:
-            check.dut.retire()
-        except KsuiteError as error:
-            print(f"ksuite: the DUT could not be retired: {error}", file=sys.stderr)
-        for variant, fault in check.dut.late_faults.items():
-            name = "test_nothing_breaks_after_the_last_check"
-            outcome = TestOutcome(name, variant, Verdict.FAIL, 0.0, str(fault), fault.console)
-            self.take(f"{name}[{variant}]", outcome)
+    def _place(self, key: tuple[str, str]) -> int:
+        """Return where an outcome belongs; what no test says comes last."""
+        return self.order.get(key[0], len(self.order))
+
+
+def late_faults(dut: Dut) -> Told:
+    """Retire a DUT, and return what the variants have broken after their last checks."""
+    try:
+        dut.retire()
+    except KsuiteError as error:
+        print(f"ksuite: the DUT could not be retired: {error}", file=sys.stderr)
+    name = "test_nothing_breaks_after_the_last_check"
+    return Told(
+        outcomes=tuple(
+            TestOutcome(name, variant, Verdict.FAIL, 0.0, str(fault), fault.console)
+            for variant, fault in dut.late_faults.items()
+        )
+    )
+
+
+def crashed(report: pytest.TestReport) -> Told:
+    """Return that the process which ran a test has ended in the middle of it."""
+    name = report.nodeid.rpartition("::")[2]
+    return Told(report.nodeid, (TestOutcome(name, "", Verdict.ERROR, 0.0, str(report.longrepr)),))
+
+
+def measured_alone(node: str, fault: KsuiteError) -> tuple[TestOutcome, TestOutcome]:
+    """Return that the base broke in a cost's loop, where the candidate did not."""
+    name = node.rpartition("::")[2]
+    console = getattr(fault, "console", "")
+    broken = TestOutcome(name, BASE, Verdict.FAIL, 0.0, str(fault), console)
+    alone = TestOutcome(name, CANDIDATE, Verdict.PASS, 0.0, "ran; nothing to compare with")
+    return broken, alone
 
 
 def _interrupted(result: CheckResult) -> CheckResult:

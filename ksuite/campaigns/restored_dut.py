@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A DUT whose every use is a pristine guest, restored; the next one is got ready meanwhile."""
+"""A DUT whose every use is a pristine guest, restored with a variant's modules already loaded."""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ksuite.campaigns.dut import Dut
@@ -11,108 +12,100 @@ from ksuite.dut import modules as dut_modules
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from ksuite.machines.machine import Call, Machine
-
-
-class _Preparation:
-    """A guest that is restored and loads a variant in the background.
-
-    :param loading: the call that loads it.
-    """
-
-    def __init__(self, boot: Callable[[], Machine], variant: str, loading: Call) -> None:
-        self.variant = variant
-        self._loading = loading
-        self._answer: Any = None
-        self._error: BaseException | None = None
-        self.machine = boot()
-        self._thread = threading.Thread(target=self._load, name="ks-spare", daemon=True)
-        self._thread.start()
-
-    def _load(self) -> None:
-        try:
-            (self._answer,) = self.machine.run([self._loading])
-        except BaseException as error:  # noqa: BLE001 (it is raised where the answer is wanted)
-            self._error = error
-
-    def answer(self) -> Any:
-        """Return what loading answered, or raise what it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._answer
-
-    def close(self) -> None:
-        """Throw the guest away."""
-        self.machine.close()
-        self._thread.join()
+    from ksuite.machines.image_machine import RestoredMachine
+    from ksuite.machines.machine import Call
+    from ksuite.machines.snapshot import Snapshot
 
 
 class RestoredDut(Dut):
-    """Every use gets a guest of its own, the same to the last bit whoever used others before."""
+    """Every use gets a guest of its own, the same to the last bit whoever used others before.
 
-    _spare: _Preparation | None = None
+    The first use of a variant loads its modules into a guest and saves that; the next are restored
+    from there. So loading is done, and proven, once.
 
-    def start(self) -> None:
-        """Do nothing: a guest is up as soon as it is wanted."""
+    :param run_directory: a private directory for mailboxes and saved guests.
+    :param saved: the states that other processes have saved already, by their build's key.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        run_directory: Path,
+        modules: Sequence[str],
+        saved: dict[str, Path] | None = None,
+    ) -> None:
+        super().__init__(snapshot.release, modules)
+        self._snapshot = snapshot
+        self._run_directory = run_directory
+        self._saving = defaultdict[str, threading.Lock](threading.Lock)
+        self.saved = dict(saved or {})
 
     def use(self, variant: str) -> None:
         """Take a fresh guest with the variant's modules."""
         self.retire()
         self.discard()
         self._blamed = variant
-        self._must_be_tried()
-        ready, self._spare = self._spare, None
-        if ready is not None and ready.variant != variant:
-            ready.close()
-            ready = None
-        ready = ready or self._prepare(variant)
-        self._machine = ready.machine
-        try:
-            running = self._first_answer(variant, ready.machine, ready.answer)
-            self._must_be_built(variant, running)
-        except KsuiteError:
-            self.discard()
-            raise
+        self.save(variant)
+        saved = self._snapshot.at(self.saved[self._builds[variant].key])
+        self._machine = saved.restore(self._run_directory)
         self._variant = variant
-        self._spare = self._prepare(variant)
 
     def use_for(self, variant: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Load the variant, call, and unload, in one go: the guest does the same each time.
+        """Call in a guest that is used for nothing else; see `run_alone`."""
+        return self.run_alone(variant, [(function, args, {})])[0]
 
-        The guest is used for nothing else, so that threads can do this side by side.
+    def run_alone(
+        self, variant: str, calls: Sequence[Call], more_arguments: Sequence[str] = ()
+    ) -> list[Any]:
+        """Load the variant, run calls, and unload, in one go in a guest that does nothing else.
+
+        Between two messages the guest's clock may leap to its next timer: a cost is only exact
+        where all that comes before it came in one. Threads can do this side by side.
+
+        :param more_arguments: for QEMU.
+        :raises KsuiteError: as `use` and `call`; modules that don't unload are a `DutError`.
         """
         self._must_be_tried()
-        machine = self._boot()
         names = [module.name for module in self._builds[variant].modules]
         unloading: Call = (dut_modules.unload, (names,), {})
-        calls = [self._loading(variant), (function, args, {}), unloading]
-        try:
-            running, result, _ = self._first_answer(variant, machine, lambda: machine.run(calls))
-        finally:
-            machine.close()
+        with self._snapshot.restore(self._run_directory, more_arguments) as machine:
+            running, *results, _ = self._first_answers(
+                variant, machine, [self._loading(variant), *calls, unloading]
+            )
         self._must_be_built(variant, running)
-        return result
+        return results
 
-    def close(self) -> None:
-        """End every guest."""
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.close()
-        super().close()
+    def save(self, variant: str) -> None:
+        """Have a variant's modules loaded in a saved guest, unless one is there.
 
-    def _prepare(self, variant: str) -> _Preparation:
-        return _Preparation(self._boot, variant, self._loading(variant))
+        :raises KsuiteError: as `use`.
+        """
+        key = self._builds[variant].key
+        with self._saving[key]:
+            if key not in self.saved:
+                self.saved[key] = self._load_and_save(variant)
 
-    def _first_answer(self, variant: str, machine: Machine, answer: Callable[[], Any]) -> Any:
-        """Return an answer of a guest that has only just come up."""
+    def _load_and_save(self, variant: str) -> Path:
+        self._must_be_tried()
+        state = self._run_directory / f"{self._builds[variant].key}.state"
+        with self._snapshot.restore(self._run_directory) as machine:
+            (running,) = self._first_answers(variant, machine, [self._loading(variant)])
+            self._must_be_built(variant, running)
+            machine.save(state)
+        return state
+
+    def _first_answers(
+        self, variant: str, machine: RestoredMachine, calls: Sequence[Call]
+    ) -> list[Any]:
+        """Return the answers of a guest that has only just come up."""
         try:
-            result = answer()
+            results = machine.run(calls)
         except KsuiteError as error:
             self.faults[variant] += isinstance(error, (KernelFault, DutError))
             self._failed_boots += isinstance(error, InfrastructureError) and not machine.release
             raise
         self._must_be_release(machine)
-        return result
+        return results

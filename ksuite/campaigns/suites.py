@@ -41,6 +41,11 @@ class Suite:
         """Where its tests are."""
         return ROOT / "tests" / self.name
 
+    @property
+    def series(self) -> str:
+        """What is judged when no series is named."""
+        return str(ROOT / self.default_series)
+
 
 VHOST = Suite(
     name="vhost",
@@ -62,6 +67,7 @@ VHOST = Suite(
         "vhost_bridged",
         "probes",
         "modules",
+        "symbols",
     ),
     default_series="patches/vhost-rx-tx-limits",
 )

@@ -4,14 +4,24 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import importlib
+import mmap
+import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 SLABS = Path("/sys/kernel/slab")
 KEPT_SLABS = 1_000_000
 """More than memory holds, so that none is ever one too many."""
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+MADV_PAGEOUT = 21
+LARGE_LIBRARIES = ("libLLVM", "libclang")
+LEFT_PAGES = 2048
+"""What the kernel itself may want meanwhile."""
 
 
 def settle(imports: list[str]) -> None:
@@ -28,9 +38,9 @@ def settle(imports: list[str]) -> None:
         importlib.import_module(f"ksuite.dut.{name}")
 
 
-def alive() -> bool:
-    """Answer."""
-    return True
+def clock_ns() -> int:
+    """Return the DUT's monotonic clock."""
+    return time.monotonic_ns()
 
 
 def prepare(imports: list[str]) -> None:
@@ -39,6 +49,34 @@ def prepare(imports: list[str]) -> None:
         module = importlib.import_module(f"ksuite.dut.{name}")
         if hasattr(module, "prepare"):
             module.prepare()
+    shrink()
+
+
+def shrink() -> None:
+    """Leave little in memory that a snapshot would have to hold.
+
+    What is cached of files can be read again, if anybody wants it; and free memory is no smaller
+    than used memory unless it holds zeros, which the kernel writes whenever it hands out a page.
+    """
+    gc.collect()
+    gc.freeze()
+    _page_out()
+    DROP_CACHES.write_text("3")
+    pages = os.sysconf("SC_AVPHYS_PAGES") - LEFT_PAGES
+    with mmap.mmap(-1, pages * mmap.PAGESIZE) as memory:
+        for page in range(0, len(memory), mmap.PAGESIZE):
+            memory[page] = 0
+
+
+def _page_out() -> None:
+    """Give up what was read of libraries that were needed only to prepare."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.malloc_trim(0)
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, end = (int(word, 16) for word in line.split()[0].split("-"))
+        if any(name in line for name in LARGE_LIBRARIES):
+            # Unlike MADV_DONTNEED it keeps what the process has written.
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_PAGEOUT)
 
 
 def keep_empty_slabs() -> None:

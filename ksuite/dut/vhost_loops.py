@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ksuite.dut.cpu import real_time
+from ksuite.dut.marks import Marks
 from ksuite.dut.packet import PacketRing
 from ksuite.dut.tap import tap
 from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
@@ -31,7 +32,7 @@ from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a change here changes a cost."""
 
 BATCH = 500
@@ -41,6 +42,8 @@ Not a multiple of VHOST_NET_PKT_WEIGHT (256): a batch that ends with a full burs
 queued once more and off the tap's wait queue, so that the next batch is sent without wake-ups, 2 %
 cheaper for a reason that is the batch's own.
 """
+WARM_UP_ROUNDS = 16
+"""After these, each round costs what the one before did."""
 SHAPE = RingShape(entries=1024)
 ALIGN_NS = 20_000_000
 """Windows start at multiples of this on the DUT's clock, each a bit later than the one before."""
@@ -156,19 +159,28 @@ LOOPS = {"vhost_tx": tx_round, "vhost_rx": rx_round, "vhost_echo": echo_round}
 
 
 def measure(loop: str, frame_bytes: int, windows: int, rounds: int) -> list[float]:
-    """Run windows of `rounds` rounds and return each one's cost; one more before them warms up.
+    """Warm up, run windows of `rounds` rounds, and return each one's cost.
 
     :return: nanoseconds of the DUT's clock per packet, one a window.
     """
     costs = []
+    marks = Marks()
     with LOOPS[loop](frame_bytes) as run, real_time():
-        for number in range(1 + windows):
-            _sleep_until(number * TICK_NS // windows % TICK_NS)
-            start = time.monotonic_ns()
-            for _ in range(rounds):
-                run()
-            costs.append((time.monotonic_ns() - start) / (rounds * BATCH))
-    return costs[1:]
+        _repeat(run, WARM_UP_ROUNDS)
+        for number in range(windows):
+            _sleep_until(number * TICK_NS // windows)
+            marks.begin()
+            costs.append(_repeat(run, rounds) / (rounds * BATCH))
+            marks.end()
+    return costs
+
+
+def _repeat(run: Callable[[], None], rounds: int) -> int:
+    """Return how many nanoseconds it takes."""
+    start = time.monotonic_ns()
+    for _ in range(rounds):
+        run()
+    return time.monotonic_ns() - start
 
 
 def _sleep_until(phase_ns: int) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os.path
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from ksuite.kernels.git import CLEAN_PATH
 from ksuite.processes import run, tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from ksuite.kernels.source import KernelSource

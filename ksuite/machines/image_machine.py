@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -40,15 +41,22 @@ class ImageMachine(Guest):
     """A guest booted from images.
 
     :param run_directory: a private directory for its mailbox.
+    :param more_arguments: for QEMU; nothing that a guest could notice.
     :raises InfrastructureError: a tool is missing.
     """
 
     def __init__(
-        self, files: DutFiles, spec: MachineSpec, run_directory: Path, *, paused: bool = False
+        self,
+        files: DutFiles,
+        spec: MachineSpec,
+        run_directory: Path,
+        *,
+        paused: bool = False,
+        more_arguments: Sequence[str] = (),
     ) -> None:
         self._mailbox = Mailbox(run_directory)
         command = qemu_command(files, spec, self._mailbox.path, paused=paused)
-        super().__init__(spec, command, _ENVIRONMENT)
+        super().__init__(spec, [*command, *more_arguments], _ENVIRONMENT)
         self._monitor = threading.Thread(target=self._read_monitor, name="ks-qmp", daemon=True)
         self._monitor.start()
         self._order("qmp_capabilities")
@@ -64,7 +72,9 @@ class ImageMachine(Guest):
         self._order("migrate", uri=f"exec:cat > {shlex.quote(str(snapshot))}")
         status = self._next("migration", SAVE_SECONDS, "saving it")
         if status != "completed":
-            raise InfrastructureError(f"QEMU could not save the guest: {self.console[-500:]}")
+            free_mib = shutil.disk_usage(snapshot.parent).free >> 20
+            msg = f"QEMU could not save the guest into {snapshot.parent}, where {free_mib} MiB are"
+            raise InfrastructureError(f"{msg} free: {self.console[-500:]}")
 
     def _send(self, calls: Sequence[Call]) -> None:
         self._mailbox.post(calls)
@@ -126,11 +136,15 @@ class RestoredMachine(ImageMachine):
         run_directory: Path,
         snapshot: Path,
         release: str,
+        more_arguments: Sequence[str] = (),
     ) -> None:
         self._saved_release = release
-        super().__init__(files, spec, run_directory, paused=True)
+        super().__init__(files, spec, run_directory, paused=True, more_arguments=more_arguments)
         self._order("migrate-incoming", uri=f"exec:cat {shlex.quote(str(snapshot))}")
 
     def _migrated(self, status: str) -> None:
+        if self.release:
+            super()._migrated(status)
+            return
         ready = status == "completed"
         self._events.put(("ready", self._saved_release) if ready else ("gone", "not restored"))

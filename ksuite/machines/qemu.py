@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.dut.mailbox import MAILBOX_BYTES
@@ -11,8 +12,6 @@ from ksuite.machines.guest import BOOT_ARGUMENTS, INSTRUCTION_CLOCK_ARGUMENTS
 from ksuite.processes import tool
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ksuite.machines.machine import MachineSpec
 
 QEMU = "qemu-system-x86_64"

@@ -17,6 +17,7 @@ from ksuite.kernels.store import digest, run_directory
 from ksuite.machines.image import kernel_image, root_image
 from ksuite.machines.image_machine import ImageMachine, RestoredMachine
 from ksuite.machines.initrd import agent_code, initrd
+from ksuite.machines.machine import MachineSpec
 from ksuite.machines.qemu import QEMU, DutFiles
 from ksuite.machines.recipe import DATA
 from ksuite.processes import tool
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from ksuite.kernels.source import KernelSource
     from ksuite.kernels.store import Store
-    from ksuite.machines.machine import MachineSpec
     from ksuite.machines.recipe import Recipe
 
 FORMAT = "2"
@@ -48,9 +48,18 @@ class Snapshot:
     digest: str
     versions: dict[str, str]
 
-    def restore(self, run_directory: Path) -> RestoredMachine:
-        """Start a guest from it; any number may run at once."""
-        return RestoredMachine(self.files, self.spec, run_directory, self.state, self.release)
+    def at(self, state: Path) -> Snapshot:
+        """Return the same with another state, saved by a guest that was restored from this one."""
+        return replace(self, state=state)
+
+    def restore(self, run_directory: Path, more_arguments: Sequence[str] = ()) -> RestoredMachine:
+        """Start a guest from it; any number may run at once.
+
+        :param more_arguments: for QEMU; nothing that a guest could notice.
+        """
+        return RestoredMachine(
+            self.files, self.spec, run_directory, self.state, self.release, more_arguments
+        )
 
 
 def take_snapshot(

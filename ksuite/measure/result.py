@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksuite.errors import NothingToCompare, SeriesError
-from ksuite.measure.verdict import Verdict, overall
+from ksuite.measure.attribution import Attribution
+from ksuite.measure.verdict import Comparison, Verdict, overall
 
 if TYPE_CHECKING:
     from ksuite.errors import KsuiteError
-    from ksuite.measure.verdict import Comparison
 
 BASE = "base"
 CANDIDATE = "candidate"
@@ -40,10 +40,14 @@ class TestOutcome:
 
 @dataclass(frozen=True)
 class NamedComparison:
-    """A cost's comparison under its test's name."""
+    """A cost's comparison under its name.
+
+    :param attribution: where the cost is spent, where that was asked for.
+    """
 
     name: str
     comparison: Comparison
+    attribution: Attribution | None = None
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ksuite.errors import ExitCode
+from ksuite.measure.cost import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from ksuite.measure.cost import Cost
 
 
 class Verdict(StrEnum):

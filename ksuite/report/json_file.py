@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ksuite import __version__
-from ksuite.errors import InfrastructureError
+from ksuite.report.whole_file import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +40,7 @@ def as_plain(result: CheckResult) -> dict[str, Any]:
                 "threshold": named.comparison.threshold,
                 "base": _cost(named.comparison.base),
                 "candidate": _cost(named.comparison.candidate),
+                "attribution": asdict(named.attribution) if named.attribution else None,
             }
             for named in result.comparisons
         ],
@@ -64,15 +62,4 @@ def write(result: CheckResult, path: Path) -> None:
 
     :raises InfrastructureError: the file can't be written.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(as_plain(result), stream, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise InfrastructureError(f"can't write {path}: {error.strerror}") from error
+    write_json(as_plain(result), path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ksuite.measure.cost import Cost
-    from ksuite.measure.result import CheckResult, Subject, TestOutcome
+    from ksuite.measure.result import CheckResult, NamedComparison, Subject, TestOutcome
 
 STYLES = {
     Verdict.PASS: "green",
@@ -30,6 +30,10 @@ STYLES = {
     Verdict.INCOMPARABLE: "yellow",
     Verdict.SKIP: "dim",
 }
+
+MOST_FUNCTIONS = 12
+SMALLEST = 0.05
+"""Changes of a function that are shown, in instructions per packet."""
 
 
 def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> str:
@@ -50,6 +54,7 @@ def _report(result: CheckResult) -> Group:
         parts.append(_functions(result.outcomes))
     if result.comparisons:
         parts.append(_costs(result))
+    parts += [_functions_of(named) for named in result.comparisons if named.attribution]
     parts.extend(_failures(result.outcomes))
     verdict = Text("verdict: ").append(result.verdict, style=STYLES[result.verdict])
     parts.append(verdict.append(f" (exit {result.exit_code}, {result.seconds:.0f} s)"))
@@ -118,6 +123,31 @@ def _costs(result: CheckResult) -> Table:
             _cell(comparison.verdict),
         )
     return table
+
+
+def _functions_of(named: NamedComparison) -> Table:
+    """Return where a cost changed: the functions that changed most, and all others as one row."""
+    assert named.attribution is not None
+    functions = [one for one in named.attribution.functions if abs(one.difference) >= SMALLEST]
+    shown = functions[:MOST_FUNCTIONS]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text(f"where {printable(named.name)} changed"), no_wrap=True)
+    for heading in (BASE, CANDIDATE, "change"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in shown:
+        where = Text(printable(f"{one.function} [{one.module}]"))
+        table.add_row(where, *_difference(one.base, one.candidate))
+    base = named.attribution.base - sum(one.base for one in shown)
+    candidate = named.attribution.candidate - sum(one.candidate for one in shown)
+    others = len(named.attribution.functions) - len(shown)
+    table.add_row(Text(f"({others} others)"), *_difference(base, candidate))
+    total = named.attribution
+    table.add_row(Text("all that was counted"), *_difference(total.base, total.candidate))
+    return table
+
+
+def _difference(base: float, candidate: float) -> tuple[str, str, str]:
+    return f"{base:,.1f}", f"{candidate:,.1f}", f"{candidate - base:+,.1f}"
 
 
 def _repeats(cost: Cost) -> str:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.campaigns.check import Check, CheckOptions
+from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
+from ksuite.campaigns.options import CheckOptions
 from ksuite.dut import vhost_loops
 from ksuite.kernels.store import Store
 from ksuite.measure.result import BASE, CANDIDATE
@@ -34,9 +35,13 @@ REQUESTS = tuple(
     for loop in ("vhost_tx", "vhost_rx", "vhost_echo")
     for size in (64, 1500)
 )
+SMALL = tuple(request for request in REQUESTS if request.frame_bytes == 64)
 RESTORES = 3
-HARMLESS = ("harmless-comment", "harmless-rename", "harmless-reorder")
-HARMLESS_CHANGE = 0.0005
+HARMLESS = ("harmless-function-name", "harmless-declarations")
+"""The others are judged as whole series, in test_broken.py."""
+A_HUNDREDTH = 0.01
+"""Instructions a packet: a longer name takes some more of the module's loading."""
+TWO_BOOTS_DIFFER = 0.0005
 
 
 def series(name: str) -> str:
@@ -56,7 +61,7 @@ def busy_host() -> Iterator[None]:
 
 
 def windows(check: Check, request: CostRequest) -> list[float]:
-    found: list[float] = check.dut.use_for(
+    found: list[float] = check.bench.dut.use_for(
         CANDIDATE, vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
     )
     return found
@@ -84,22 +89,21 @@ def test_snapshots_of_two_cold_boots_give_the_same_cost(
     with Check(CheckOptions(series("one-instruction"))) as check:
         assert (tmp_path / "snapshot").is_dir()
         second = windows(check, request)
-    assert sum(second) == pytest.approx(sum(first), rel=HARMLESS_CHANGE)
+    assert sum(second) == pytest.approx(sum(first), rel=TWO_BOOTS_DIFFER)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_edit_costs_nothing(name: str) -> None:
     with Check(CheckOptions(series(name))) as check:
-        for request, seen in check.compare_costs(REQUESTS).items():
-            assert abs(seen.change) <= HARMLESS_CHANGE, request.name
-            assert seen.verdict is Verdict.PASS
+        for request, seen in check.bench.compare_costs(SMALL).items():
+            assert abs(seen.difference) < A_HUNDREDTH, request.name
 
 
 def test_one_instruction_a_packet_is_seen() -> None:
     """An echo passes both handlers, and so the instruction twice."""
     options = CheckOptions(series("one-instruction"), thresholds=Thresholds(default=0))
     with Check(options) as check:
-        for request, seen in check.compare_costs(REQUESTS).items():
+        for request, seen in check.bench.compare_costs(REQUESTS).items():
             times = 2 if request.scenario == "vhost_echo" else 1
             assert seen.difference == pytest.approx(times, abs=0.1), request.name
             assert seen.base.spread == seen.candidate.spread == 0
@@ -109,7 +113,7 @@ def test_one_instruction_a_packet_is_seen() -> None:
 def test_the_same_modules_show_no_difference_at_all() -> None:
     options = CheckOptions(series("one-instruction"), thresholds=Thresholds(default=0))
     with Check(options) as check:
-        check.builds[CANDIDATE] = check.builds[BASE]
-        for request, seen in check.compare_costs(REQUESTS).items():
+        check.bench.builds[CANDIDATE] = check.bench.builds[BASE]
+        for request, seen in check.bench.compare_costs(SMALL).items():
             assert seen.difference == 0, request.name
             assert seen.verdict is Verdict.PASS

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.judging import Judge, Stub, new_judge, new_stub
+from tests.unit.judging import Judge, Stub, judge_with_workers, new_judge, new_stub
 
 
 @pytest.fixture
@@ -16,3 +16,9 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
 @pytest.fixture
 def judge(pytester: pytest.Pytester, stub: Stub) -> Judge:
     return new_judge(pytester, stub)
+
+
+@pytest.fixture
+def workers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """Return a judge that can have workers run the tests."""
+    return judge_with_workers(pytester, monkeypatch)

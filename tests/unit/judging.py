@@ -6,13 +6,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ksuite import pytest_plugin
-from ksuite.errors import (
-    KernelFault,
-    KsuiteError,
-)
+from ksuite import pytest_plugin, pytest_workers
+from ksuite.campaigns.options import CheckOptions
+from ksuite.errors import KernelFault, KsuiteError
+from ksuite.measure.attribution import Attribution
+from ksuite.measure.result import NamedComparison
+from tests.unit.campaigns.guests import prepared
 from tests.unit.measure.samples import comparison, result
 
 if TYPE_CHECKING:
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from ksuite.campaigns.check import CheckOptions
+    from ksuite.campaigns.bench import Prepared
     from ksuite.campaigns.costs import CostRequest
     from ksuite.campaigns.suites import Suite
     from ksuite.measure.result import Subject
     from ksuite.measure.verdict import Comparison
 
+PREPARED = prepared()
 FUNCTION = """
 import pytest
 from ksuite.errors import DutError, InfrastructureError, KernelFault
@@ -36,6 +39,14 @@ BOTH = {"base", "candidate"}
 CANDIDATE = {"candidate"}
 
 """
+CONFTEST = """
+import pytest
+from ksuite.errors import *
+from tests.unit.judging import new_stub
+
+stub = new_stub(pytest.MonkeyPatch())
+"""
+LONGEST_SECONDS = 120
 PASSES = "def test_passes(ks_dut): assert ks_dut.variant in BOTH\n"
 
 
@@ -58,10 +69,13 @@ class StubDut:
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
         self.trouble: dict[str, KsuiteError] = {}
+        self.late: KernelFault | None = None
         self.late_faults: dict[str, KernelFault] = {}
         self.variant = ""
 
     def retire(self) -> None:
+        if self.variant and self.late:
+            self.late_faults[self.variant] = self.late
         self.variant = ""
 
     def use(self, variant: str) -> None:
@@ -84,15 +98,51 @@ class Stub:
 
     preparing: BaseException | None = None
     misfit: KsuiteError | None = None
+    exact: bool = True
+    attribution: Attribution | None = None
     dut: StubDut = field(default_factory=StubDut)
     costs: StubCosts = field(default_factory=StubCosts)
     options: list[CheckOptions] = field(default_factory=list)
+    compared: list[list[str]] = field(default_factory=list)
     entered: int = 0
     left: int = 0
 
 
+class StubBench:
+    """In the place of `Bench`; a cost request's scenario is the change that it measures.
+
+    :param prepared: comes through a file from the process that prepared it.
+    """
+
+    stub: Stub
+
+    def __init__(self, prepared: Prepared, *_: object) -> None:
+        assert prepared == PREPARED
+        self.dut = self.stub.dut
+        self.costs = self.stub.costs
+        self.exact = self.stub.exact
+        self.progress: Callable[[str], None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stub.left += 1
+
+    def save_variants(self) -> Prepared:
+        return PREPARED
+
+    def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
+        self.stub.compared.append([request.scenario for request in requests])
+        return {request: comparison(float(request.scenario)) for request in requests}
+
+    def told(self, request: CostRequest, seen: Comparison) -> NamedComparison:
+        self.progress("counting")
+        return NamedComparison(request.name, seen, self.stub.attribution)
+
+
 class StubCheck:
-    """In the place of `Check`; a cost request's scenario is the change that it measures."""
+    """In the place of `Check`."""
 
     stub: Stub
 
@@ -101,9 +151,9 @@ class StubCheck:
     ) -> None:
         assert [suite.name for suite in suites] == ["vhost"]
         progress("preparing")
+        self.suites = suites
         self.stub.options.append(options)
-        self.dut = self.stub.dut
-        self.costs = self.stub.costs
+        self.bench = StubBench(PREPARED)
 
     def must_fit(self, suites: Sequence[Suite]) -> None:
         assert suites
@@ -117,28 +167,32 @@ class StubCheck:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stub.left += 1
+        self.bench.__exit__()
 
     @property
     def subject(self) -> Subject | None:
         return result().subject
 
-    def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
-        return {request: comparison(float(request.scenario)) for request in requests}
-
 
 def new_stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
+    """Let checks of this process, and benches of its own as a worker, be stubs."""
     monkeypatch.setattr(pytest_plugin, "Check", StubCheck)
+    monkeypatch.setattr(pytest_workers, "Bench", StubBench)
     stub = Stub()
-    monkeypatch.setattr(StubCheck, "stub", stub, raising=False)
+    for kind in (StubCheck, StubBench):
+        monkeypatch.setattr(kind, "stub", stub, raising=False)
     return stub
 
 
 class Judge:
-    """Runs a suite named vhost in a directory of its own."""
+    """Runs a suite named vhost in a directory of its own.
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    :param apart: in a process of its own, which can have workers.
+    """
+
+    def __init__(self, pytester: pytest.Pytester, *, apart: bool = False) -> None:
         self.pytester = pytester
+        self.apart = apart
         self.json: dict[str, Any] = {}
         self.text = ""
 
@@ -147,14 +201,20 @@ class Judge:
         place.mkdir(exist_ok=True)
         (place / f"{name}.py").write_text(FUNCTION + tests, encoding="utf-8")
 
+    def stub_does(self, statements: str) -> None:
+        """Change what the `stub` does, in every process, in Python."""
+        (self.pytester.path / "conftest.py").write_text(CONFTEST + statements, encoding="utf-8")
+
     def __call__(self, tests: str, *options: str) -> int:
         """Run these tests; return the exit code, keep what was printed and written."""
         self.write("test_it", tests)
         answer = self.pytester.path / "answer.json"
         answer.unlink(missing_ok=True)
-        done = self.pytester.runpytest_inprocess(
-            *("-p", "no:benchmark", "--ks-json", str(answer), *options), no_reraise_ctrlc=True
-        )
+        words = ("-p", "no:benchmark", "--ks-json", str(answer), *options)
+        if self.apart:
+            done = self.pytester.runpytest_subprocess(*words, timeout=LONGEST_SECONDS)
+        else:
+            done = self.pytester.runpytest_inprocess(*words, no_reraise_ctrlc=True)
         self.text = done.stdout.str() + done.stderr.str()
         self.json = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
         assert "INTERNALERROR" not in self.text
@@ -169,3 +229,11 @@ class Judge:
 def new_judge(pytester: pytest.Pytester, stub: Stub) -> Judge:
     assert stub.entered == 0
     return Judge(pytester)
+
+
+def judge_with_workers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """Return a judge whose stubs are in every process that pytest starts."""
+    judge = Judge(pytester, apart=True)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    judge.stub_does("")
+    return judge

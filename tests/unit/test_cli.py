@@ -72,6 +72,8 @@ def test_version(ksuite: Callable[..., Run]) -> None:
         ["check", "x.patch", "y.patch"],
         ["check", "x.patch", "--clock", "sundial"],
         ["check", "x.patch", "--timeout", "soon"],
+        ["check", "x.patch", "--jobs", "0"],
+        ["check", "x.patch", "--attribute", "some"],
         ["doctor", "who"],
     ],
     ids=" ".join,
@@ -144,9 +146,9 @@ def test_refusal_is_written_as_json_too(
     assert told["error"]
 
 
-def test_options_reach_the_runner(
-    ksuite: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, checkout: Path
-) -> None:
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what pytest will be called with; it fails."""
     given: list[str] = []
 
     def run_suites(arguments: list[str]) -> int:
@@ -154,23 +156,78 @@ def test_options_reach_the_runner(
         return 1
 
     monkeypatch.setattr("ksuite.runner.run_suites", run_suites)
-    patch = str(checkout / "tests" / "broken" / "harmless-comment.patch")
+    return given
+
+
+@pytest.fixture
+def harmless(checkout: Path) -> str:
+    """Return a series that the vhost suite exercises."""
+    return str(checkout / "tests" / "broken" / "harmless-comment.patch")
+
+
+def value(words: list[str], option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+def test_options_reach_the_runner(
+    ksuite: Callable[..., Run], given: list[str], checkout: Path, harmless: str
+) -> None:
     options = ["--scenario", "vhost_tx", "--candidate-only", "--json", "r.json", "--clock", "wall"]
-    code, _, _ = ksuite("check", patch, *options, "--timeout", "7", "--kernel", "distro")
-    assert code == 1
-    words = [word for argument in given for word in argument.split("=", 1)]
-    assert words[0] == str(checkout / "tests" / "vhost")
+    options += ["--timeout", "7", "--kernel", "distro", "--root", "host", "--attribute", "any"]
+    options += ["--benchmark-json", "b.json", "--packages", "p.txt", "--thresholds", "t.toml"]
+    assert ksuite("check", harmless, *options)[0] == 1
+    assert given[0] == str(checkout / "tests" / "vhost")
     expected = {
-        "--ks-series": patch,
+        "--ks-series": harmless,
         "--ks-scenario": "vhost_tx",
         "--ks-json": "r.json",
+        "--ks-benchmark-json": "b.json",
         "--ks-clock": "wall",
+        "--ks-root": "host",
+        "--ks-attribute": "any",
+        "--ks-packages": "p.txt",
+        "--ks-thresholds": "t.toml",
         "--ks-timeout": "7.0",
         "--ks-kernel": "distro",
     }
-    for option, value in expected.items():
-        assert words[words.index(option) + 1] == value
-    assert "--ks-candidate-only" in words
+    assert {option: value(given, option) for option in expected} == expected
+    assert "--ks-candidate-only" in given
+
+
+def test_what_is_not_chosen_is_left_to_pytest(
+    ksuite: Callable[..., Run], given: list[str], harmless: str
+) -> None:
+    ksuite("check", harmless)
+    assert value(given, "--ks-attribute") == "counted"
+    for option in ("--ks-scenario", "--ks-json", "--ks-benchmark-json", "--ks-root"):
+        assert option not in given
+    assert "--ks-candidate-only" not in given
+
+
+@pytest.mark.parametrize(
+    ("options", "processes"),
+    [([], "auto"), (["--jobs", "1"], "0"), (["--jobs", "3"], "3")],
+    ids=["default", "one", "three"],
+)
+def test_jobs_are_processes(
+    ksuite: Callable[..., Run],
+    given: list[str],
+    harmless: str,
+    options: list[str],
+    processes: str,
+) -> None:
+    ksuite("check", harmless, *options)
+    assert value(given, "-n") == processes
+    assert value(given, "--dist") == "worksteal"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_no_more_guests_run_at_once_than_may(
+    ksuite: Callable[..., Run], given: list[str], harmless: str, jobs: str
+) -> None:
+    """A process of its own would take a guest for each CPU."""
+    ksuite("check", harmless, "--jobs", jobs)
+    assert value(given, "--ks-jobs") == "1"
 
 
 def test_interrupt(ksuite: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

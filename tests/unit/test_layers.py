@@ -20,10 +20,12 @@ LAYERS = {
     "measure": 4,
     "report": 5,
     "campaigns": 6,
-    "pytest_plugin": 7,
-    "runner": 8,
-    "cli": 9,
-    "__main__": 10,
+    "pytest_options": 7,
+    "pytest_workers": 8,
+    "pytest_plugin": 9,
+    "runner": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 """Each room may import itself and those with a lower number; dut stands alone, see below."""
 

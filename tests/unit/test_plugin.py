@@ -147,17 +147,27 @@ def test_interrupt(judge: Judge, stub: Stub, where: str) -> None:
 
 def test_options_reach_the_check(judge: Judge, stub: Stub) -> None:
     options = ("--ks-series", "a.patch", "--ks-kernel", "k", "--ks-timeout", "7")
-    judge(PASSES, *options, "--ks-clock", "wall")
+    judge(PASSES, *options, "--ks-clock", "wall", "--ks-attribute", "any", "--ks-jobs", "3")
     seen = stub.options[0]
     assert (seen.series, seen.kernel, seen.timeout_seconds) == ("a.patch", "k", 7)
-    assert str(seen.clock) == "wall"
+    assert (str(seen.clock), str(seen.attribute), seen.jobs) == ("wall", "any", 3)
 
 
 def test_defaults(judge: Judge, stub: Stub) -> None:
     judge(PASSES)
     seen = stub.options[0]
-    assert seen.series == str(judge.pytester.path / "patches/vhost-rx-tx-limits")
+    assert seen.series == "", "the suite's own"
     assert (seen.kernel, str(seen.clock)) == ("distro", "instructions")
+    assert (str(seen.attribute), seen.jobs) == ("counted", 0)
+
+
+@pytest.mark.parametrize(
+    "option", ["--ks-jobs=0", "--ks-jobs=many", "--ks-attribute=some", "--ks-root=moon"]
+)
+def test_option_that_makes_no_sense(judge: Judge, stub: Stub, option: str) -> None:
+    assert judge(PASSES, option) in {2, pytest.ExitCode.USAGE_ERROR}
+    assert option.partition("=")[0] in judge.text
+    assert stub.options == []
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
@@ -234,8 +244,9 @@ def test_parameters_stay_in_the_names(judge: Judge) -> None:
     assert {name for name, _ in judge.verdicts()} == {"test_passes[64]", "test_passes[1514]"}
 
 
-def test_result_that_can_not_be_written(judge: Judge) -> None:
-    assert judge(PASSES, "--ks-json", "/proc/answer.json") == 3
+@pytest.mark.parametrize("option", ["--ks-json", "--ks-benchmark-json"])
+def test_result_that_can_not_be_written(judge: Judge, option: str) -> None:
+    assert judge(PASSES, option, "/proc/answer.json") == 3
     assert "can't write /proc/answer.json" in judge.text
     assert "verdict: PASS" in judge.text
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ksuite.errors import (
     KernelFault,
     KsuiteError,
 )
-from tests.unit.judging import Judge, Stub, cost
+from ksuite.measure.attribution import Attribution, FunctionCost
+from tests.unit.judging import PASSES, Judge, Stub, cost
 
 pytest_plugins = ["pytester"]
 
@@ -31,6 +34,43 @@ def test_cost(judge: Judge, change: float, code: int, verdict: str) -> None:
 def test_all_costs_are_told(judge: Judge) -> None:
     assert judge(cost(0.0, name="test_a") + cost(0.1, name="test_b")) == 1
     assert [told["verdict"] for told in judge.json["costs"]] == ["PASS", "REGRESSION"]
+
+
+@pytest.mark.parametrize(
+    ("exact", "compared"),
+    [(True, [["0.0"], ["0.1"]]), (False, [["0.0", "0.1"], ["0.0", "0.1"]])],
+)
+def test_only_a_guest_that_was_booted_measures_all_costs_at_once(
+    judge: Judge, stub: Stub, exact: bool, compared: list[list[str]]
+) -> None:
+    """Its costs are taken in turns; a restored guest's are the same whatever else is measured."""
+    stub.exact = exact
+    costs = cost(0.0, name="test_a") + cost(0.1, name="test_b") + cost(0.2, name="test_c")
+    judge(costs, "--deselect", "vhost/test_it.py::test_c")
+    assert stub.compared == compared
+
+
+def test_where_a_cost_changed_is_told(judge: Judge, stub: Stub) -> None:
+    rows = (FunctionCost("handle_rx", "vhost_net", 10.0, 12.5),)
+    stub.attribution = Attribution(1000.0, 1100.0, rows)
+    judge(cost(0.1))
+    assert "where 0.1 64 B changed" in judge.text
+    assert "handle_rx [vhost_net]" in judge.text
+    [told] = judge.json["costs"]
+    assert told["attribution"] == {
+        "base": 1000.0,
+        "candidate": 1100.0,
+        "functions": [
+            {"function": "handle_rx", "module": "vhost_net", "base": 10.0, "candidate": 12.5}
+        ],
+    }
+
+
+def test_costs_are_written_for_pytest_benchmark(judge: Judge) -> None:
+    path = judge.pytester.path / "benchmark.json"
+    assert judge(PASSES + cost(0.1), "--ks-benchmark-json", str(path)) == 1
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert [benchmark["name"] for benchmark in told["benchmarks"]] == ["0.1 64 B"]
 
 
 def test_base_that_breaks_in_a_cost_is_what_the_series_mends(judge: Judge, stub: Stub) -> None:

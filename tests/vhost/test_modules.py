@@ -10,16 +10,16 @@ import pytest
 from ksuite.dut import modules
 
 if TYPE_CHECKING:
-    from ksuite.campaigns.check import Check
+    from ksuite.campaigns.bench import Bench
     from ksuite.campaigns.dut import Dut
 
 pytestmark = pytest.mark.ks_scenario("vhost_function")
 
 
-def test_modules_unload_and_load_again(ks_check: Check, ks_dut: Dut, ks_variant: str) -> None:
-    built = ks_check.builds[ks_variant].modules
+def test_modules_unload_and_load_again(ks_bench: Bench, ks_dut: Dut, ks_variant: str) -> None:
+    built = ks_bench.builds[ks_variant].modules
     gone = ks_dut.call(modules.unload, [module.name for module in built])
     assert {module.name for module in built} <= set(gone)
     images = {module.name: module.path.read_bytes() for module in built}
-    running = ks_dut.call(modules.load, images, list(ks_check.suites[0].modules))
+    running = ks_dut.call(modules.load, images, list(ks_bench.suites[0].modules))
     assert running == {module.name: module.build_id for module in built}

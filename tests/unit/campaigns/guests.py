@@ -3,19 +3,29 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
 
+from ksuite.campaigns.attributing import PACKETS
+from ksuite.campaigns.bench import Prepared
 from ksuite.dut import modules
+from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.kernels.build import BuiltModule, ModuleBuild
-from ksuite.measure.result import VARIANTS
+from ksuite.machines.machine import MachineSpec
+from ksuite.machines.qemu import DutFiles
+from ksuite.machines.snapshot import Snapshot
+from ksuite.measure.result import BASE, VARIANTS
+from tests.unit.measure.samples import FINGERPRINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from ksuite.errors import KsuiteError
+    from ksuite.machines.image_machine import RestoredMachine
     from ksuite.machines.machine import Call
 
 RELEASE = "6.1.0-1-amd64"
@@ -55,10 +65,20 @@ class Guest:
         self.asked: list[tuple[str, Any]] = []
         self.runs = 0
         self.loaded: dict[str, str] = {}
+        self.restored_from: Path | None = None
+        self.more_arguments: tuple[str, ...] = ()
+        self.saved = False
         self.closing = threading.Event()
         self.stillborn: KsuiteError | None = None
+        self.unsavable: KsuiteError | None = None
         self.trouble: dict[Callable[..., Any], KsuiteError] = {}
         self._does = does
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def closed(self) -> bool:
@@ -86,6 +106,7 @@ class Guest:
 
     def run(self, calls: Sequence[Call], timeout: float | None = None) -> list[Any]:
         assert not self.closed
+        assert not self.saved, "what was saved can't go on"
         assert timeout is None
         self.wait_ready()
         self.runs += 1
@@ -105,6 +126,13 @@ class Guest:
         self.loaded = {name: image.decode() for name, image in images.items()}
         return self.loaded
 
+    def save(self, state: Path) -> None:
+        assert self.release, "only what has answered can be saved"
+        if self.unsavable:
+            raise self.unsavable
+        self.saved = True
+        state.write_text(json.dumps(self.loaded))
+
     def close(self) -> None:
         self.closing.set()
 
@@ -116,10 +144,12 @@ class Guests:
     """
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.all: list[Guest] = []
         self.builds = {variant: build(variant, directory) for variant in VARIANTS}
         self.kernel = RELEASE
         self.stillborn: KsuiteError | None = None
+        self.unsavable: KsuiteError | None = None
         self.trouble: dict[Callable[..., Any], KsuiteError] = {}
         self.does: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -133,10 +163,97 @@ class Guests:
         guest = Guest(self.does)
         guest.kernel = self.kernel
         guest.stillborn = self.stillborn
+        guest.unsavable = self.unsavable
         guest.trouble = dict(self.trouble)
         self.all.append(guest)
         return guest
 
+    def snapshot(self) -> Snapshot:
+        """Return what they are restored from, before anything is loaded."""
+        pristine = self.directory / "pristine"
+        pristine.write_text("{}")
+        return GuestSnapshot(**vars(snapshot(pristine)), guests=self)
+
     @property
     def alive(self) -> list[Guest]:
         return [guest for guest in self.all if not guest.closed]
+
+
+@dataclass(frozen=True)
+class GuestSnapshot(Snapshot):
+    """A snapshot whose guests only keep books; a state is the names of what is loaded."""
+
+    guests: Guests
+
+    def restore(self, run_directory: Path, more_arguments: Sequence[str] = ()) -> RestoredMachine:
+        assert run_directory.is_dir()
+        guest = self.guests.boot()
+        guest.restored_from = self.state
+        guest.more_arguments = tuple(more_arguments)
+        guest.loaded = json.loads(self.state.read_text())
+        return cast("RestoredMachine", guest)
+
+
+def snapshot(state: Path) -> Snapshot:
+    """Return a snapshot that no guest can be restored from."""
+    files = DutFiles(*map(Path, ("/boot/vmlinuz", "/initrd", "/root", "/kernel")))
+    return Snapshot(files, MachineSpec(), state, RELEASE, "c0ffee", {"bash": "5.2"})
+
+
+def prepared() -> Prepared:
+    """Return what a check might have prepared; no module is there that could be loaded."""
+    builds = {
+        variant: ModuleBuild(
+            variant,
+            tuple(
+                BuiltModule(name, Path(f"/store/{variant}/{name}.ko"), f"{variant}-{name}", "")
+                for name in NAMES
+            ),
+            cached=variant == BASE,
+        )
+        for variant in VARIANTS
+    }
+    return Prepared(
+        builds=builds,
+        conditions=FINGERPRINT,
+        release=RELEASE,
+        image=Path("/boot/vmlinuz"),
+        kvm=False,
+        snapshot=snapshot(Path("/store/state")),
+        plugin=Path("/store/count.so"),
+        saved={variant: Path(f"/run/{variant}.state") for variant in VARIANTS},
+    )
+
+
+KALLSYMS = b"""\
+ffffffff81000000 T schedule
+ffffffffc0001000 t handle_rx\t[vhost_net]
+"""
+MAPS = b"00400000-00800000 r-xp 00000000 00:00 0    /usr/bin/python3.11\n"
+HANDLE_RX, SCHEDULE, PYTHON = 0xFFFFFFFFC0001010, 0xFFFFFFFF81000010, 0x00400010
+
+
+class Plugin:
+    """Counts in the place of QEMU's plugin: so many instructions a packet, by variant.
+
+    Of these 60 are in schedule(), 40 in Python, all others in handle_rx().
+    """
+
+    def __init__(self, guests: Guests, levels: dict[str, int]) -> None:
+        self.path = Path("/store/count.so")
+        self.outputs: list[Path] = []
+        self._levels = levels
+        guests.does[dut_symbols.kernel] = lambda _: KALLSYMS
+        guests.does[dut_symbols.process] = lambda _: MAPS
+
+    def count(self, guest: Guest) -> None:
+        """Write the file, where a guest was started with the plugin."""
+        if not guest.more_arguments:
+            return
+        option, told = guest.more_arguments
+        place, _, output = told.partition(",output=")
+        assert (option, place) == ("-plugin", f"file={self.path}")
+        self.outputs.append(Path(output))
+        places = {HANDLE_RX: self._levels[guest.variant] - 100, SCHEDULE: 60, PYTHON: 40}
+        lines = (f"{place:x} {count * PACKETS:x}\n" for place, count in places.items())
+        Path(output).write_text("".join(lines))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.campaigns.check import Check, CheckOptions, time_limit
+from ksuite.campaigns.check import Check
+from ksuite.campaigns.options import CheckOptions
 from ksuite.campaigns.suites import VHOST
 from ksuite.errors import NothingToCompare, UserError
 
@@ -50,9 +51,3 @@ def test_series_of_no_suite_is_not_passed(checkout: Path) -> None:
     check = Check(CheckOptions(str(series)), [VHOST])
     with pytest.raises(NothingToCompare, match="no scenario exercises"):
         check.must_fit(check.suites)
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
-def test_no_time_limit(text: str) -> None:
-    with pytest.raises(ValueError, match=r"limit|float"):
-        time_limit(text)

@@ -53,7 +53,7 @@ class Lab:
         self.guests.does[vhost_loops.measure] = self._measure
         self.dut: LiveDut | RestoredDut
         if exact:
-            self.dut = RestoredDut(self.guests.boot, RELEASE, [])
+            self.dut = RestoredDut(self.guests.snapshot(), directory, [])
         else:
             self.dut = LiveDut(self.guests.boot, RELEASE, [], [])
         self.dut.offer(self.guests.builds)

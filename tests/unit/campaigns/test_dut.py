@@ -63,11 +63,12 @@ def test_variant_in_use_is_not_loaded_again(lab: Lab) -> None:
     assert len(lab.guest.asked) == before
 
 
-def test_boot_goes_on_in_the_background(lab: Lab) -> None:
-    lab.dut.start()
-    lab.dut.start()
+def test_nothing_is_booted_before_it_is_wanted(lab: Lab) -> None:
+    assert len(lab.guests) == 0
+    with pytest.raises(InfrastructureError, match="no guest is up"):
+        lab.dut.call(work)
+    lab.dut.use("base")
     assert len(lab.guests) == 1
-    assert lab.guest.asked == []
 
 
 def test_module_that_was_not_built_by_us_is_infrastructure(lab: Lab) -> None:
@@ -89,11 +90,13 @@ def test_after_a_wrong_build_id_nothing_counts_as_loaded(lab: Lab) -> None:
 
 
 def test_wrong_kernel_is_infrastructure(lab: Lab) -> None:
-    lab.dut.start()
-    lab.guest.kernel = "6.12.0"
-    with pytest.raises(InfrastructureError, match=r"runs 6\.12\.0, not 6\.1\.0-1-amd64"):
-        lab.dut.use("base")
+    lab.guests.kernel = "6.12.0"
+    for _ in range(2):
+        with pytest.raises(InfrastructureError, match=r"runs 6\.12\.0, not 6\.1\.0-1-amd64"):
+            lab.dut.use("base")
     assert lab.guest.loaded == {}
+    lab.dut.close()
+    assert lab.guests.alive == []
 
 
 @pytest.mark.parametrize("error", [PANIC, GONE], ids=type)
@@ -123,18 +126,17 @@ def test_refusal_of_a_kernel_interface_does_not(lab: Lab) -> None:
 
 
 def test_fault_while_a_variant_is_loaded(lab: Lab) -> None:
-    lab.dut.start()
-    lab.guest.trouble[modules.load] = PANIC
+    lab.guests.trouble[modules.load] = PANIC
     with pytest.raises(KernelFault):
         lab.dut.use("candidate")
     assert lab.guests[0].closed
+    lab.guests.trouble.clear()
     lab.dut.use("candidate")
     assert len(lab.guests) == 2
 
 
 def test_kernel_that_breaks_before_any_module_is_no_fault_of_the_series(lab: Lab) -> None:
-    lab.dut.start()
-    lab.guest.trouble[setup.settle] = PANIC
+    lab.guests.trouble[setup.settle] = PANIC
     with pytest.raises(InfrastructureError, match="broke by itself"):
         lab.dut.use("candidate")
     assert lab.guests[0].closed
@@ -142,19 +144,17 @@ def test_kernel_that_breaks_before_any_module_is_no_fault_of_the_series(lab: Lab
 
 def test_fault_while_loading_counts_for_the_variant(lab: Lab) -> None:
     """A module that panics as it loads would cost every test a boot."""
-    lab.dut.start()
-    lab.guest.trouble[modules.load] = PANIC
+    lab.guests.trouble[modules.load] = PANIC
     with pytest.raises(KernelFault):
         lab.dut.use("candidate")
     assert +lab.dut.faults == Counter(candidate=1)
 
 
 def test_refused_module_is_the_variants_failure(lab: Lab) -> None:
-    lab.dut.start()
-    lab.guest.trouble[modules.load] = DutError("load vhost_net: Unknown symbol")
+    lab.guests.trouble[modules.load] = DutError("load vhost_net: Unknown symbol")
     with pytest.raises(DutError, match="Unknown symbol"):
         lab.dut.use("candidate")
-    del lab.guest.trouble[modules.load]
+    lab.guests.trouble.clear()
     lab.dut.use("candidate")
     assert lab.guest.loaded["vhost"] == "candidate-vhost"
 
@@ -193,8 +193,7 @@ def test_retiring_twice_does_nothing(lab: Lab) -> None:
 
 def test_modules_of_the_distro_that_do_not_unload_are_infrastructure(lab: Lab) -> None:
     """Nothing of the series has run yet."""
-    lab.dut.start()
-    lab.guest.trouble[modules.unload] = DutError(
+    lab.guests.trouble[modules.unload] = DutError(
         "unload vhost_net: Resource temporarily unavailable"
     )
     with pytest.raises(InfrastructureError, match="distro's own modules"):
@@ -203,9 +202,8 @@ def test_modules_of_the_distro_that_do_not_unload_are_infrastructure(lab: Lab) -
 
 
 def test_boots_that_fail_are_not_tried_for_ever(lab: Lab) -> None:
+    lab.guests.stillborn = InfrastructureError("no agent within 120 s")
     for _ in range(2):
-        lab.dut.start()
-        lab.guest.stillborn = InfrastructureError("no agent within 120 s")
         with pytest.raises(InfrastructureError, match="no agent"):
             lab.dut.use("base")
     with pytest.raises(InfrastructureError, match="not tried again"):

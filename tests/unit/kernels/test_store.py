@@ -169,6 +169,33 @@ def test_a_large_entry_is_checked_by_sizes(
     assert Store(tmp_path).entry("kind", "key") is None
 
 
+def test_an_entry_of_few_files_is_checked_by_content_whatever_its_size(tmp_path: Path) -> None:
+    """An image or a snapshot that was altered would change what is measured."""
+
+    def image(into: Path) -> None:
+        with (into / "image").open("wb") as file:
+            file.truncate(64 << 20)
+
+    store = Store(tmp_path)
+    place = store.obtain("kind", "key", image)
+    assert store.entry("kind", "key") == place
+    with (place / "image").open("r+b") as file:
+        file.seek(40 << 20)
+        file.write(b"\1")
+    assert store.entry("kind", "key") is None
+
+
+@pytest.mark.parametrize(("most", "seen"), [(2, True), (1, False)])
+def test_how_many_files_are_few(
+    most: int, seen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two; reading 78,000 files at each use would take too long."""
+    monkeypatch.setattr(module, "FEW_FILES", most)
+    store = Store(tmp_path)
+    alter(store.obtain("kind", "key", fill))
+    assert (store.entry("kind", "key") is None) == seen
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(
     tiny_disk: Callable[[str], AbstractContextManager[Path]],
 ) -> None:

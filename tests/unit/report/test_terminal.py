@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from ksuite.measure.attribution import Attribution, FunctionCost
 from ksuite.measure.result import CheckResult, NamedComparison, TestOutcome
 from ksuite.measure.verdict import Verdict, compare
-from ksuite.report.terminal import render
+from ksuite.report.terminal import MOST_FUNCTIONS, render
 from tests.unit.measure.samples import IMAGE, comparison, cost, result
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\r"
@@ -25,13 +26,26 @@ def costs(*changes: float, name: str = "vhost_tx 64 B") -> tuple[NamedComparison
     return tuple(NamedComparison(name, comparison(change)) for change in changes)
 
 
+def attributed(
+    *functions: FunctionCost, name: str = "vhost_rx 64 B", others: float = 0.0
+) -> NamedComparison:
+    """Return a cost by these functions, and others that are the same on both."""
+    base, candidate = (
+        others + sum(getattr(one, variant) for one in functions)
+        for variant in ("base", "candidate")
+    )
+    rows = (*functions, FunctionCost("other", "kernel", others, others))
+    return NamedComparison(name, comparison(0.1), Attribution(base, candidate, rows))
+
+
 def everywhere(text: str) -> CheckResult:
     """Return a result that has this text in every field that somebody else may fill."""
     outcomes = [
         TestOutcome(f"test_a{text}[{text}]", variant, Verdict.FAIL, 0.1, text, text)
         for variant in ("base", "candidate", "")
     ]
-    whole = result(*outcomes, costs=costs(0.1, name=text))
+    function = FunctionCost(text, text, 1, 2)
+    whole = result(*outcomes, costs=(attributed(function, name=text),))
     assert whole.subject is not None
     subject = replace(
         whole.subject, series=text, kernel=text, machine=text, modules={text: (text,)}
@@ -74,6 +88,33 @@ def test_restored_guests_are_told() -> None:
     text = render(result(costs=(NamedComparison("vhost_tx 64 B", restored),)))
     assert "repeated in 3 restored guests" in text
     assert "windows" not in text
+
+
+def test_where_a_cost_changed_is_told() -> None:
+    changed = (
+        FunctionCost("handle_rx", "vhost_net", 210.0, 1212.5),
+        FunctionCost("vhost_exceeds_weight", "vhost", 12.0, 9.5),
+        FunctionCost("schedule", "kernel", 60.0, 60.04),
+    )
+    text = render(result(costs=(attributed(*changed, others=718.0),)))
+    assert "where vhost_rx 64 B changed" in text
+    assert re.search(r"handle_rx \[vhost_net\] +210\.0 +1,212\.5 +\+1,002\.5", text)
+    assert re.search(r"vhost_exceeds_weight \[vhost\] +12\.0 +9\.5 +-2\.5", text)
+    assert "schedule" not in text
+    assert re.search(r"\(2 others\) +778\.0 +778\.0 +\+0\.0", text)
+    assert re.search(r"all that was counted +1,000\.0 +2,000\.0 +\+1,000\.0", text)
+
+
+def test_only_the_functions_that_changed_most_are_told() -> None:
+    changed = [FunctionCost(f"f{number}", "k", 0, 1) for number in range(MOST_FUNCTIONS + 3)]
+    text = render(result(costs=(attributed(*changed),)))
+    assert f"f{MOST_FUNCTIONS - 1} [k]" in text
+    assert f"f{MOST_FUNCTIONS} [k]" not in text
+    assert re.search(r"\(4 others\) +0\.0 +3\.0 +\+3\.0", text)
+
+
+def test_cost_that_was_not_attributed_has_no_table() -> None:
+    assert "where" not in render(result(costs=costs(0.1)))
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -122,11 +163,13 @@ def test_only_our_own_escape_sequences_with_colour() -> None:
 
 def test_markup_is_not_interpreted() -> None:
     """In tables, where rich would; elsewhere everything is a Text."""
+    function = FunctionCost(MARKUP, MARKUP, 1, 2)
     whole = result(
-        outcome(f"test_a[{MARKUP}]", "candidate", Verdict.PASS), costs=costs(0.1, name=MARKUP)
+        outcome(f"test_a[{MARKUP}]", "candidate", Verdict.PASS),
+        costs=(attributed(function, name=MARKUP),),
     )
     text = render(whole, width=200)
-    assert text.count(MARKUP) == 2
+    assert text.count(MARKUP) == 5
 
 
 def test_markup_is_not_interpreted_anywhere() -> None:

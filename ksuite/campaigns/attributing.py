@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Follows a cost to the functions that it comes from, in guests whose instructions are counted."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.campaigns.costs import ROUNDS, WINDOWS, must_be_windows
+from ksuite.dut import symbols as dut_symbols
+from ksuite.dut import vhost_loops
+from ksuite.errors import InfrastructureError
+from ksuite.machines.counting import plugin_arguments, read_counts
+from ksuite.measure.attribution import Symbols, attribute, by_function, must_add_up
+from ksuite.measure.result import VARIANTS
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from ksuite.campaigns.costs import CostRequest
+    from ksuite.campaigns.restored_dut import RestoredDut
+    from ksuite.machines.machine import Call
+    from ksuite.measure.attribution import Attribution, Place
+
+PACKETS = WINDOWS * ROUNDS * vhost_loops.BATCH
+
+
+def attribute_cost(
+    dut: RestoredDut, request: CostRequest, plugin: Path, run_directory: Path, jobs: int
+) -> Attribution:
+    """Measure a cost once more on base and candidate, counting, and return it by function.
+
+    :param plugin: QEMU's, that counts.
+    :param jobs: guests that may run at once.
+    :raises KsuiteError: as `RestoredDut.run_alone`; the counts don't add up to the cost.
+    """
+
+    def counted(variant: str) -> Counter[Place]:
+        with tempfile.TemporaryDirectory(dir=run_directory) as scratch:
+            output = Path(scratch) / "counts"
+            calls: list[Call] = [
+                (
+                    vhost_loops.measure,
+                    (request.scenario, request.frame_bytes, WINDOWS, ROUNDS),
+                    {},
+                ),
+                (dut_symbols.kernel, (), {}),
+                (dut_symbols.process, (), {}),
+            ]
+            windows, kallsyms, maps = dut.run_alone(
+                variant, calls, plugin_arguments(plugin, output)
+            )
+            counts = read_counts(output)
+        if not isinstance(kallsyms, bytes) or not isinstance(maps, bytes):
+            raise InfrastructureError("the DUT sent no symbols")
+        must_be_windows(windows, request.name)
+        must_add_up(sum(counts.values()) / PACKETS, statistics.mean(windows))
+        return by_function(counts, Symbols(kallsyms, maps))
+
+    with ThreadPoolExecutor(jobs) as pool:
+        base, candidate = pool.map(counted, VARIANTS)
+    return attribute(base, candidate, PACKETS)

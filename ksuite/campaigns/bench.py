@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a check's tests run on: in the process that prepared it, or in others beside it."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cattrs.preconf.json import make_converter
+
+from ksuite.campaigns.attributing import attribute_cost
+from ksuite.campaigns.costs import CostRequest, Costs
+from ksuite.campaigns.dut import Dut, LiveDut
+from ksuite.campaigns.options import Attribute
+from ksuite.campaigns.restored_dut import RestoredDut
+from ksuite.dut import vhost_loops
+from ksuite.errors import KsuiteError
+from ksuite.kernels.build import ModuleBuild
+from ksuite.machines.snapshot import Snapshot
+from ksuite.machines.virtme import VirtmeMachine
+from ksuite.measure.cost import Fingerprint
+from ksuite.measure.result import VARIANTS, NamedComparison
+from ksuite.measure.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ksuite.campaigns.options import CheckOptions
+    from ksuite.campaigns.suites import Suite
+    from ksuite.machines.machine import MachineSpec
+    from ksuite.measure.verdict import Comparison
+
+_CONVERTER = make_converter()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a process must know to run tests.
+
+    :param builds: by variant.
+    :param conditions: the fingerprint of every cost, but for what is the scenario's.
+    :param release: the kernel release that must run.
+    :param image: the kernel's.
+    :param kvm: guests that are booted run under KVM.
+    :param snapshot: where guests are restored from, if they are.
+    :param plugin: QEMU's, that counts instructions by function.
+    :param saved: states of it with a build's modules loaded, by the build's key.
+    """
+
+    builds: dict[str, ModuleBuild]
+    conditions: Fingerprint
+    release: str
+    image: Path
+    kvm: bool
+    snapshot: Snapshot | None = None
+    plugin: Path | None = None
+    saved: dict[str, Path] | None = None
+
+    def as_json(self) -> str:
+        """Return it as text, for another process."""
+        return str(_CONVERTER.dumps(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what `as_json` wrote."""
+        return _CONVERTER.loads(text, cls)
+
+
+class Bench:
+    """A DUT with the series' modules, and the costs that are measured on it; a context manager.
+
+    :param run_directory: a private directory.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        options: CheckOptions,
+        suites: Sequence[Suite],
+        spec: MachineSpec,
+        run_directory: Path,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.prepared = prepared
+        self.builds = prepared.builds
+        self.suites = tuple(suites)
+        self.progress = progress
+        self._options = options
+        self._spec = spec
+        self._run_directory = run_directory
+        self.dut = self._new_dut()
+        self.dut.offer(self.builds)
+        self.costs = self._new_costs()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dut.close()
+
+    def save_variants(self) -> Prepared:
+        """Load each variant once for all processes that will run tests; one that breaks is left."""
+        dut = self.dut
+        assert isinstance(dut, RestoredDut)
+
+        def save(variant: str) -> None:
+            with suppress(KsuiteError):
+                dut.save(variant)
+
+        with ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(save, VARIANTS))
+        return replace(self.prepared, saved=dict(dut.saved))
+
+    def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
+        """Measure costs on base and candidate, and compare them; see `Costs.compare`."""
+        return self.costs.compare(requests, self._options.thresholds)
+
+    def forget_costs(self) -> None:
+        """Measure anew at the next comparison."""
+        self.costs = self._new_costs()
+
+    def told(self, request: CostRequest, comparison: Comparison) -> NamedComparison:
+        """Return a comparison with its name, and with where it changed if that is wanted.
+
+        :raises KsuiteError: as `attribute_cost`.
+        """
+        attribution = None
+        if self._worth_attributing(comparison):
+            assert isinstance(self.dut, RestoredDut)
+            assert self.prepared.plugin is not None
+            self.progress(f"counting by function: {request.name}")
+            attribution = attribute_cost(
+                self.dut, request, self.prepared.plugin, self._run_directory, self.jobs
+            )
+        return NamedComparison(request.name, comparison, attribution)
+
+    @property
+    def exact(self) -> bool:
+        """Whether each measured guest is a restored one."""
+        return self.prepared.snapshot is not None
+
+    @property
+    def jobs(self) -> int:
+        """Guests that this process may run at once."""
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        return self._options.jobs or max(1, (os.cpu_count() or 1) // workers)
+
+    def _worth_attributing(self, comparison: Comparison) -> bool:
+        if not self.exact or comparison.verdict is Verdict.INCOMPARABLE:
+            return False
+        match self._options.attribute:
+            case Attribute.NEVER:
+                return False
+            case Attribute.ANY:
+                return comparison.difference != 0
+        return comparison.verdict is not Verdict.PASS
+
+    def _new_dut(self) -> Dut:
+        prepared = self.prepared
+        modules = [name for suite in self.suites for name in suite.modules]
+        if prepared.snapshot is not None:
+            return RestoredDut(prepared.snapshot, self._run_directory, modules, prepared.saved)
+        imports = [name for suite in self.suites for name in suite.imports]
+        return LiveDut(self._boot, prepared.release, modules, imports)
+
+    def _boot(self) -> VirtmeMachine:
+        prepared = self.prepared
+        return VirtmeMachine(prepared.image, self._spec, self._run_directory, kvm=prepared.kvm)
+
+    def _new_costs(self) -> Costs:
+        return Costs(
+            self.dut,
+            self._fingerprint,
+            exact=self.exact,
+            jobs=self.jobs,
+            progress=self._say,
+        )
+
+    def _say(self, text: str) -> None:
+        self.progress(text)
+
+    def _fingerprint(self, request: CostRequest) -> Fingerprint:
+        return replace(
+            self.prepared.conditions,
+            scenario=request.scenario,
+            scenario_version=vhost_loops.VERSION,
+            parameters=(("batch", vhost_loops.BATCH), ("frame_bytes", request.frame_bytes)),
+        )

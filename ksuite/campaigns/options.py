@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a user can choose about a check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ksuite.errors import UserError
+from ksuite.machines.machine import Clock, MachineSpec, Root
+from ksuite.measure.thresholds import Thresholds
+
+MOST_JOBS = 256
+"""Each guest may take its whole memory."""
+
+
+class Attribute(StrEnum):
+    """Which changes of exact costs are followed to the functions that they come from."""
+
+    COUNTED = "counted"
+    """Those beyond the threshold."""
+    ANY = "any"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check, and how.
+
+    :param series: what `read_series` takes; the first suite's own when empty.
+    :param kernel: name of the base kernel's source.
+    :param timeout_seconds: host seconds after which a silent DUT counts as hanging.
+    :param root: what the DUT's file system is; when None, the image wherever it can be.
+    :param jobs: guests that one process may measure in at once; as many as there are CPUs when 0.
+    :param packages: a file that names Debian packages to add to the image.
+    :param thresholds: from when a change of a cost counts.
+    """
+
+    series: str
+    kernel: str = "distro"
+    clock: Clock = Clock.INSTRUCTIONS
+    timeout_seconds: float = 60.0
+    root: Root | None = None
+    packages: Path | None = None
+    jobs: int = 0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    attribute: Attribute = Attribute.COUNTED
+
+    @property
+    def spec(self) -> MachineSpec:
+        """The guests."""
+        return MachineSpec(clock=self.clock, call_timeout_seconds=self.timeout_seconds)
+
+    @property
+    def restores(self) -> bool:
+        """Whether guests are restored from a snapshot.
+
+        :raises UserError: the options contradict each other.
+        """
+        if self.root is Root.IMAGE and self.clock is Clock.WALL:
+            raise UserError(
+                "the wall clock needs the host's root: snapshots are of the other clock"
+            )
+        return self.clock is Clock.INSTRUCTIONS and self.root is not Root.HOST
+
+
+def time_limit(text: str) -> float:
+    """Read a time limit from a command line; argparse makes its ValueError a usage error.
+
+    :return: seconds.
+    """
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"no time limit: {text}")
+    return seconds
+
+
+def jobs(text: str) -> int:
+    """Read a number of guests from a command line; argparse makes its ValueError a usage error."""
+    number = int(text)
+    if not 0 < number <= MOST_JOBS:
+        raise ValueError(f"no number of guests: {text}")
+    return number

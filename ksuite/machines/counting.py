@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Counts a guest's instructions by where they are, through a plugin in QEMU.
+
+The guest does not notice: its clock counts the same instructions, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError
+from ksuite.kernels.store import digest
+from ksuite.machines.recipe import DATA
+from ksuite.processes import contained, run, tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ksuite.kernels.store import Store
+
+SOURCE = "count_plugin.c"
+
+
+def counting_plugin(store: Store) -> Path:
+    """Return the plugin, compiled if the store hasn't got it.
+
+    :raises InfrastructureError: it can't be compiled.
+    """
+    source = (DATA / SOURCE).read_bytes()
+
+    def make(into: Path) -> None:
+        place = into / SOURCE
+        place.write_bytes(source)
+        command = [tool("gcc", "gcc"), "-O2", "-fPIC", "-shared", "-fvisibility=hidden"]
+        command += ["-o", str(into / "count.so"), str(place)]
+        done = run([*contained(), *command])
+        if done.returncode:
+            text = done.stderr.decode(errors="replace")[-500:]
+            raise InfrastructureError(f"QEMU's plugin can't be compiled: {text}")
+
+    return store.obtain("plugin", digest(source), make) / "count.so"
+
+
+def plugin_arguments(plugin: Path, output: Path) -> list[str]:
+    """Return what QEMU is called with to count into a file."""
+    place, into = (str(path).replace(",", ",,") for path in (plugin, output))
+    return ["-plugin", f"file={place},output={into}"]
+
+
+def read_counts(output: Path) -> Counter[int]:
+    """Return instructions by the address of their block.
+
+    :raises InfrastructureError: the plugin has not written any.
+    """
+    counts: Counter[int] = Counter()
+    try:
+        for line in output.read_text(encoding="ascii").splitlines():
+            address, instructions = (int(word, 16) for word in line.split())
+            counts[address] += instructions
+    except (OSError, ValueError) as error:
+        raise InfrastructureError(f"QEMU's plugin did not count: {error}") from error
+    if not counts:
+        raise InfrastructureError("QEMU's plugin did not count: the DUT has set no marks")
+    return counts

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ksuite's options in pytest, ``--ks-*``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.campaigns.options import Attribute, CheckOptions, jobs, time_limit
+from ksuite.machines.machine import Clock, Root
+from ksuite.measure.thresholds import Thresholds, read_thresholds
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add our options."""
+    group = parser.getgroup("ksuite", "kernel patch validation (ksuite)")
+    group.addoption(
+        "--ks-series",
+        metavar="PATH",
+        help="series to judge: an mbox, a patch, a quilt directory, or TREE:REV..REV "
+        "(default: the suite's own, from patches/)",
+    )
+    group.addoption("--ks-kernel", default="distro", metavar="NAME", help="base kernel (distro)")
+    group.addoption("--ks-scenario", metavar="NAME", help="run only this scenario")
+    group.addoption(
+        "--ks-candidate-only",
+        action="store_true",
+        help="don't run the functional checks on the base; costs need it all the same",
+    )
+    group.addoption("--ks-json", metavar="FILE", help="write the whole result as JSON")
+    group.addoption(
+        "--ks-clock",
+        choices=[str(clock) for clock in Clock],
+        default=str(Clock.INSTRUCTIONS),
+        help="what costs are measured with (instructions)",
+    )
+    group.addoption(
+        "--ks-root",
+        choices=[str(root) for root in Root],
+        help="the DUT's file system: our image, with guests restored from a snapshot, or this "
+        "host's, with one guest booted (image; the wall clock needs host)",
+    )
+    group.addoption(
+        "--ks-jobs",
+        type=jobs,
+        default=0,
+        metavar="N",
+        help="restored guests that one process may measure in at once (the number of CPUs, shared "
+        "among the processes of -n)",
+    )
+    group.addoption(
+        "--ks-attribute",
+        choices=[str(choice) for choice in Attribute],
+        default=str(Attribute.COUNTED),
+        help="which changes of exact costs to follow to the functions that they come from: "
+        "those that count, any, or never (counted)",
+    )
+    group.addoption(
+        "--ks-benchmark-json",
+        metavar="FILE",
+        help="write the candidate's costs in pytest-benchmark's format",
+    )
+    group.addoption(
+        "--ks-packages", metavar="FILE", help="Debian packages to add to the image, one a line"
+    )
+    group.addoption(
+        "--ks-thresholds", metavar="FILE", help="TOML: from when a change of which cost counts"
+    )
+    group.addoption(
+        "--ks-timeout",
+        type=time_limit,
+        default=60.0,
+        metavar="SECONDS",
+        help="a DUT that is silent for so long hangs (60)",
+    )
+
+
+def options_of(config: pytest.Config) -> CheckOptions:
+    """Return what was chosen.
+
+    :raises UserError: a file that an option names can't be read.
+    """
+
+    def path(option: str) -> Path | None:
+        return Path(given) if (given := config.getoption(option)) else None
+
+    thresholds = path("--ks-thresholds")
+    return CheckOptions(
+        series=config.getoption("--ks-series") or "",
+        kernel=config.getoption("--ks-kernel"),
+        clock=Clock(config.getoption("--ks-clock")),
+        timeout_seconds=config.getoption("--ks-timeout"),
+        root=Root(root) if (root := config.getoption("--ks-root")) else None,
+        jobs=config.getoption("--ks-jobs"),
+        packages=path("--ks-packages"),
+        thresholds=read_thresholds(thresholds) if thresholds else Thresholds(),
+        attribute=Attribute(config.getoption("--ks-attribute")),
+    )

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tests run on, over guests that only keep books; and what goes to other processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.campaigns.bench import Bench, Prepared
+from ksuite.campaigns.costs import CostRequest
+from ksuite.campaigns.dut import LiveDut
+from ksuite.campaigns.options import Attribute, CheckOptions
+from ksuite.campaigns.restored_dut import RestoredDut
+from ksuite.campaigns.suites import VHOST
+from ksuite.dut import modules, vhost_loops
+from ksuite.errors import InfrastructureError
+from ksuite.measure.verdict import Verdict, compare
+from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin, prepared
+from tests.unit.measure.samples import WALL, comparison, cost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RX, TX = CostRequest("vhost_rx", 64), CostRequest("vhost_tx", 1500)
+LEVELS = {"base": 1000, "candidate": 1100}
+
+
+class Lab:
+    """Benches over the same guests."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.guests = Guests(directory)
+        self.guests.does[vhost_loops.measure] = self._measure
+        self.plugin = Plugin(self.guests, LEVELS)
+        self.measured: list[str] = []
+        self.prepared = replace(
+            prepared(), builds=self.guests.builds, snapshot=self.guests.snapshot(), saved=None
+        )
+
+    def _measure(self, guest: Guest, scenario: str, *_: object) -> list[float]:
+        self.measured.append(scenario)
+        self.plugin.count(guest)
+        return [float(LEVELS[guest.variant])] * 5
+
+    def bench(self, *, attribute: Attribute = Attribute.COUNTED, jobs: int = 1) -> Bench:
+        options = CheckOptions("", attribute=attribute, jobs=jobs)
+        return Bench(self.prepared, options, [VHOST], options.spec, self.directory)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path)
+    yield lab
+    assert lab.guests.alive == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [prepared(), replace(prepared(), kvm=True, snapshot=None, plugin=None, saved=None)],
+    ids=["restored", "booted"],
+)
+def test_what_was_prepared_arrives_as_it_was(told: Prepared) -> None:
+    assert Prepared.from_json(told.as_json()) == told
+
+
+def test_parameters_keep_their_types() -> None:
+    """They are a part of what makes costs comparable."""
+    parameters: tuple[tuple[str, int | str], ...] = (("batch", 500), ("name", "500"))
+    told = replace(prepared(), conditions=replace(prepared().conditions, parameters=parameters))
+    assert Prepared.from_json(told.as_json()).conditions.parameters == parameters
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"builds": 3}', prepared().as_json()[:-20]])
+def test_garbage_was_not_prepared(text: str) -> None:
+    with pytest.raises(Exception, match=r"Prepared|Expecting|delimiter|Unterminated|JSON|list"):
+        Prepared.from_json(text)
+
+
+def test_guests_are_restored_where_there_is_a_snapshot(lab: Lab) -> None:
+    with lab.bench() as bench:
+        assert isinstance(bench.dut, RestoredDut)
+        assert bench.exact
+        assert len(lab.guests) == 0
+        bench.dut.use("candidate")
+        assert lab.guests[-1].variant == "candidate"
+
+
+def test_guests_are_booted_where_there_is_none(lab: Lab) -> None:
+    lab.prepared = replace(lab.prepared, snapshot=None)
+    with lab.bench() as bench:
+        assert isinstance(bench.dut, LiveDut)
+        assert not bench.exact
+
+
+def test_variants_are_loaded_once_for_all_processes(lab: Lab) -> None:
+    with lab.bench() as bench:
+        lab.prepared = Prepared.from_json(bench.save_variants().as_json())
+    assert set(lab.prepared.saved or {}) == {"base", "candidate"}
+    # A snapshot comes back as a plain one, which restores real guests.
+    lab.prepared = replace(lab.prepared, snapshot=lab.guests.snapshot())
+    before = len(lab.guests)
+    with lab.bench() as other:
+        for variant in ("base", "candidate"):
+            other.dut.use(variant)
+            assert lab.guests[-1].variant == variant
+    assert ["load" in guest.did for guest in lab.guests.all[before:]] == [False, False]
+
+
+def test_variant_that_breaks_is_left_to_the_tests(lab: Lab) -> None:
+    def load(guest: Guest, images: dict[str, bytes], _: object) -> dict[str, str]:
+        if b"candidate" in images["vhost"]:
+            raise PANIC
+        return guest.load(images)
+
+    lab.guests.does[modules.load] = load
+    with lab.bench() as bench:
+        assert set(bench.save_variants().saved or {}) == {"base"}
+        with pytest.raises(type(PANIC)):
+            bench.dut.use("candidate")
+
+
+def test_costs_are_compared_under_their_conditions(lab: Lab) -> None:
+    with lab.bench() as bench:
+        seen = bench.compare_costs([RX, TX])
+    assert seen[RX].difference == 100
+    assert seen[RX].verdict is Verdict.REGRESSION
+    fingerprint = seen[TX].base.fingerprint
+    assert fingerprint == replace(
+        lab.prepared.conditions,
+        scenario="vhost_tx",
+        scenario_version=vhost_loops.VERSION,
+        parameters=(("batch", vhost_loops.BATCH), ("frame_bytes", 1500)),
+    )
+
+
+def test_costs_are_measured_once_until_they_are_forgotten(lab: Lab) -> None:
+    with lab.bench() as bench:
+        for _ in range(2):
+            bench.compare_costs([RX])
+        assert len(lab.measured) == 4
+        bench.forget_costs()
+        bench.compare_costs([RX])
+        assert len(lab.measured) == 8
+
+
+@pytest.mark.parametrize(
+    ("attribute", "change", "wanted"),
+    [
+        (Attribute.COUNTED, 0.1, True),
+        (Attribute.COUNTED, -0.1, True),
+        (Attribute.COUNTED, 0.001, False),
+        (Attribute.ANY, 0.001, True),
+        (Attribute.ANY, 0.0, False),
+        (Attribute.NEVER, 0.1, False),
+    ],
+)
+def test_which_changes_are_attributed(
+    lab: Lab, attribute: Attribute, change: float, wanted: bool
+) -> None:
+    with lab.bench(attribute=attribute) as bench:
+        told: list[str] = []
+        bench.progress = told.append
+        seen = bench.told(RX, comparison(change))
+    assert (seen.name, seen.comparison) == ("vhost_rx 64 B", comparison(change))
+    assert (seen.attribution is not None) == wanted
+    assert told == ["counting by function: vhost_rx 64 B"] * wanted
+    assert len(lab.plugin.outputs) == 2 * wanted
+
+
+def test_what_can_not_be_compared_is_not_attributed(lab: Lab) -> None:
+    other = compare(cost(1000), cost(2000, fingerprint=WALL))
+    assert other.verdict is Verdict.INCOMPARABLE
+    with lab.bench(attribute=Attribute.ANY) as bench:
+        assert bench.told(RX, other).attribution is None
+    assert len(lab.guests) == 0
+
+
+def test_booted_guests_are_not_attributed(lab: Lab) -> None:
+    lab.prepared = replace(lab.prepared, snapshot=None)
+    with lab.bench(attribute=Attribute.ANY) as bench:
+        assert bench.told(RX, comparison(0.1)).attribution is None
+
+
+def test_counts_that_do_not_add_up_are_told(lab: Lab) -> None:
+    lab.plugin = Plugin(lab.guests, {"base": 1000, "candidate": 1500})
+    with lab.bench() as bench, pytest.raises(InfrastructureError, match="don't add up"):
+        bench.told(RX, comparison(0.1))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cpus", "workers", "most"),
+    [(3, 8, "2", 3), (0, 8, "2", 4), (0, 8, None, 8), (0, 2, "4", 1), (0, None, None, 1)],
+)
+def test_processes_share_the_cpus(
+    lab: Lab,
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: int,
+    cpus: int | None,
+    workers: str | None,
+    most: int,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cpus)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+    if workers:
+        monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", workers)
+    with lab.bench(jobs=jobs) as bench:
+        assert bench.jobs == most

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""JSON files are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+
+from ksuite.errors import InfrastructureError, KsuiteError
+from ksuite.report.whole_file import write_json
+
+DATA = {"text": "\ud800 ü", "numbers": [1, 0.5, None]} | {str(n): n for n in range(100)}
+
+
+def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("an old result")
+    write_json(DATA, path)
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text) == DATA
+    assert text.endswith("}\n")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("an old result")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(InfrastructureError, match=r"result\.json: File too large"):
+            write_json(DATA, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_text() == "an old result"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "name", ["missing/result.json", "file/result.json", "directory", "x" * 300]
+)
+def test_place_that_can_not_be_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(InfrastructureError, match="can't write"):
+        write_json(DATA, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file"]
+
+
+@pytest.mark.parametrize("name", ["/", "."])
+def test_place_without_a_name(name: str) -> None:
+    with pytest.raises(KsuiteError):
+        write_json(DATA, Path(name))
