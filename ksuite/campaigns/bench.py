@@ -126,16 +126,19 @@ class Bench:
     def told(self, request: CostRequest, comparison: Comparison) -> NamedComparison:
         """Return a comparison with its name, and with where it changed if that is wanted.
 
-        :raises KsuiteError: as `attribute_cost`.
+        What keeps us from finding that out takes nothing away from the comparison.
         """
-        attribution = None
-        if self._worth_attributing(comparison):
-            assert isinstance(self.dut, RestoredDut)
-            assert self.prepared.plugin is not None
-            self.progress(f"counting by function: {request.name}")
+        if not self._worth_attributing(comparison):
+            return NamedComparison(request.name, comparison)
+        assert isinstance(self.dut, RestoredDut)
+        assert self.prepared.plugin is not None
+        self.progress(f"counting by function: {request.name}")
+        try:
             attribution = attribute_cost(
                 self.dut, request, self.prepared.plugin, self._run_directory, self.jobs
             )
+        except KsuiteError as error:
+            return NamedComparison(request.name, comparison, note=f"not attributed: {error}")
         return NamedComparison(request.name, comparison, attribution)
 
     @property

@@ -160,6 +160,7 @@ class Check:
             },
             identical=self.identical,
             not_exercised=self._not_exercised(),
+            packages=self.prepared.snapshot.versions if self.prepared.snapshot else {},
         )
 
     def _not_exercised(self) -> tuple[str, ...]:

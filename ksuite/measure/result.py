@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ksuite.errors import NothingToCompare, SeriesError
@@ -43,11 +43,13 @@ class NamedComparison:
     """A cost's comparison under its name.
 
     :param attribution: where the cost is spent, where that was asked for.
+    :param note: why there is none, where it should have been told.
     """
 
     name: str
     comparison: Comparison
     attribution: Attribution | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Subject:
     :param modules: for each variant, the loaded modules as "name build-id".
     :param identical: base and candidate have the same object code.
     :param not_exercised: files of the series of which no suite says anything.
+    :param packages: version by package of the DUT's image; empty where it runs on another root.
     """
 
     series: str
@@ -68,6 +71,7 @@ class Subject:
     modules: dict[str, tuple[str, ...]]
     identical: bool = False
     not_exercised: tuple[str, ...] = ()
+    packages: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

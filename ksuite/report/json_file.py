@@ -40,6 +40,7 @@ def as_plain(result: CheckResult) -> dict[str, Any]:
                 "threshold": named.comparison.threshold,
                 "base": _cost(named.comparison.base),
                 "candidate": _cost(named.comparison.candidate),
+                "note": named.note,
                 "attribution": asdict(named.attribution) if named.attribution else None,
             }
             for named in result.comparisons

@@ -55,6 +55,9 @@ def _report(result: CheckResult) -> Group:
     if result.comparisons:
         parts.append(_costs(result))
     parts += [_functions_of(named) for named in result.comparisons if named.attribution]
+    parts += [
+        Text(printable(f"{named.name}: {named.note}")) for named in result.comparisons if named.note
+    ]
     parts.extend(_failures(result.outcomes))
     verdict = Text("verdict: ").append(result.verdict, style=STYLES[result.verdict])
     parts.append(verdict.append(f" (exit {result.exit_code}, {result.seconds:.0f} s)"))

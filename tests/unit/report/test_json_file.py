@@ -51,6 +51,7 @@ GOLDEN = {
         "modules": {"base": ["vhost_net aa11"], "candidate": ["vhost_net bb22"]},
         "identical": False,
         "not_exercised": [],
+        "packages": {},
     },
     "tests": [
         {
@@ -84,6 +85,7 @@ GOLDEN = {
                 "windows": pytest.approx([1100.0, 1100.0, 1100.0]),
                 "fingerprint": FINGERPRINT,
             },
+            "note": "",
             "attribution": None,
         }
     ],

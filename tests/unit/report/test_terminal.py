@@ -113,6 +113,11 @@ def test_only_the_functions_that_changed_most_are_told() -> None:
     assert re.search(r"\(4 others\) +0\.0 +3\.0 +\+3\.0", text)
 
 
+def test_why_a_cost_was_not_attributed_is_told() -> None:
+    named = NamedComparison("vhost_rx 64 B", comparison(0.1), note="not attributed: no gcc")
+    assert "vhost_rx 64 B: not attributed: no gcc" in render(result(costs=(named,)))
+
+
 def test_cost_that_was_not_attributed_has_no_table() -> None:
     assert "where" not in render(result(costs=costs(0.1)))
 
