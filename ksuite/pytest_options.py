@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.options import Attribute, CheckOptions, jobs, time_limit
+from ksuite.campaigns.suites import SUITES
+from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, Root
 from ksuite.measure.thresholds import Thresholds, read_thresholds
 
 if TYPE_CHECKING:
     import pytest
+
+_COST = re.compile(r"(\S+) \d+ B")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -96,6 +101,17 @@ def options_of(config: pytest.Config) -> CheckOptions:
         root=Root(root) if (root := config.getoption("--ks-root")) else None,
         jobs=config.getoption("--ks-jobs"),
         packages=path("--ks-packages"),
-        thresholds=read_thresholds(thresholds) if thresholds else Thresholds(),
+        thresholds=_thresholds(thresholds) if thresholds else Thresholds(),
         attribute=Attribute(config.getoption("--ks-attribute")),
     )
+
+
+def _thresholds(path: Path) -> Thresholds:
+    thresholds = read_thresholds(path)
+    scenarios = [name for suite in SUITES for name in suite.scenarios]
+    for name in thresholds.own:
+        cost = _COST.fullmatch(name)
+        if cost is None or cost[1] not in scenarios:
+            example = f"{scenarios[0]} 64 B"
+            raise UserError(f"{path}: no cost is named {name!r:.60}; one is named {example!r}")
+    return thresholds

@@ -23,6 +23,7 @@ from ksuite.campaigns.outcomes import (
 )
 from ksuite.campaigns.suites import SUITES, check_scenario
 from ksuite.errors import (
+    InfrastructureError,
     KsuiteError,
     NothingToCompare,
     UserError,
@@ -257,12 +258,14 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
         requests = sorted(set(filter(None, map(_requested, request.session.items))))
     with _progress(request.config) as ks_bench.progress:
         comparisons = ks_bench.compare_costs(requests)
-        faults = ks_bench.costs.faults
-        if CANDIDATE in faults:
-            raise faults[CANDIDATE]
-        if BASE in faults:
-            request.node.stash[BASE_FAULT] = faults[BASE]
+        costs = ks_bench.costs
+        if fault := costs.fault(CANDIDATE, mine):
+            raise fault
+        if (fault := costs.fault(BASE, mine)) and costs.measured(CANDIDATE, mine):
+            request.node.stash[BASE_FAULT] = fault
             pytest.skip("the base broke while it was measured: the candidate has nothing to beat")
+        if mine not in comparisons:
+            raise InfrastructureError(f"{mine.name} was not measured on both variants")
         request.node.stash[COMPARISON] = ks_bench.told(mine, comparisons[mine])
     return comparisons[mine]
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut
     from ksuite.measure.thresholds import Thresholds
 
+Fault = KernelFault | DutError
 WINDOWS = 5
 ROUNDS = 8
+MOST = 1e12
+"""No packet takes a quarter of an hour."""
 TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
 
 
@@ -45,10 +48,9 @@ def must_be_windows(answer: Any, name: str) -> None:
     :param name: the cost's.
     :raises InfrastructureError: a bug of ours, or a DUT that lies.
     """
-    numbers = [value for value in answer if isinstance(value, (int, float))]
-    good = len(numbers) == len(answer) == WINDOWS
-    if not good or not all(0 < value < math.inf for value in numbers):
-        raise InfrastructureError(f"{name}: the DUT sent no costs but {answer!r:.200}")
+    good = isinstance(answer, list) and len(answer) == WINDOWS
+    if not good or not all(type(one) is float and 0 < one < MOST for one in answer):
+        raise InfrastructureError(f"{name}: the DUT sent no costs but {reprlib.repr(answer)}")
 
 
 class Costs:
@@ -77,43 +79,63 @@ class Costs:
         self._exact = exact
         self._jobs = jobs
         self._progress = progress
-        self._values: dict[CostRequest, dict[str, list[float]]] = {}
-        self.faults: dict[str, KernelFault | DutError] = {}
+        self._values: dict[tuple[str, CostRequest], list[float]] = {}
+        self._asked: set[CostRequest] = set()
+        self._faults: dict[tuple[str, CostRequest], Fault] = {}
 
     def compare(
         self, requests: Sequence[CostRequest], thresholds: Thresholds
     ) -> dict[CostRequest, Comparison]:
         """Measure what is not known yet, base first, and compare.
 
-        A variant that breaks is not measured again, and its fault is kept in `faults`; what then
-        has no counterpart is missing from the answer.
+        A variant that breaks in a cost's loop is not measured there again, and `fault` tells; what
+        then has no counterpart is missing from the answer.
         """
-        missing = [request for request in requests if request not in self._values]
-        if missing and not self.faults:
+        missing = [request for request in requests if request not in self._asked]
+        if missing:
             self._measure(missing)
         return {
             request: self._comparison(request, thresholds.of(request.name, exact=self._exact))
             for request in requests
-            if self._whole(request)
+            if all(self.measured(variant, request) for variant in VARIANTS)
         }
+
+    def fault(self, variant: str, request: CostRequest) -> Fault | None:
+        """Return what a variant broke while a cost was measured on it."""
+        return self._faults.get((variant, request))
+
+    def measured(self, variant: str, request: CostRequest) -> bool:
+        """Whether all turns of a variant have been measured."""
+        each = 1 if self._exact else WINDOWS
+        values = self._values.get((variant, request), ())
+        return len(values) == TURNS.count(variant) * each
 
     def _measure(self, requests: Sequence[CostRequest]) -> None:
         work = [(variant, request) for variant in TURNS for request in requests]
         # Load can't disturb a restored guest; in one that was booted there is room for one.
         with ThreadPoolExecutor(self._jobs if self._exact else 1) as pool:
-            for variant, request, values in pool.map(self._turn, work):
-                self._values.setdefault(request, {}).setdefault(variant, []).extend(values)
+            measured = list(pool.map(self._turn, work))
+        for turn, values in zip(work, measured, strict=True):
+            self._values.setdefault(turn, []).extend(values)
+        self._asked.update(requests)
 
-    def _turn(self, work: tuple[str, CostRequest]) -> tuple[str, CostRequest, list[float]]:
-        variant, request = work
-        if variant in self.faults:
-            return variant, request, []
+    def _turn(self, turn: tuple[str, CostRequest]) -> list[float]:
+        variant, request = turn
+        if known := self._known_fault(variant, request):
+            self._faults[turn] = known
+            return []
         self._progress(f"measuring {request.name}: {variant}")
         try:
-            return variant, request, self._measured(variant, request)
+            return self._measured(variant, request)
         except (KernelFault, DutError) as fault:
-            self.faults[variant] = fault
-            return variant, request, []
+            self._faults[turn] = fault
+            return []
+
+    def _known_fault(self, variant: str, request: CostRequest) -> Fault | None:
+        if self._exact:
+            return self.fault(variant, request)
+        # Each fault of a booted guest costs a boot: the first one speaks for all loops.
+        return next((fault for (one, _), fault in self._faults.items() if one == variant), None)
 
     def _measured(self, variant: str, request: CostRequest) -> list[float]:
         windows = self._dut.use_for(
@@ -127,14 +149,9 @@ class Costs:
         must_be_windows(windows, request.name)
         return [statistics.mean(windows)] if self._exact else list(windows)
 
-    def _whole(self, request: CostRequest) -> bool:
-        values = self._values.get(request, {})
-        each = 1 if self._exact else WINDOWS
-        return all(len(values.get(name, ())) == TURNS.count(name) * each for name in VARIANTS)
-
     def _comparison(self, request: CostRequest, threshold: Threshold) -> Comparison:
         base, candidate = (
-            Cost(self._fingerprint(request), tuple(self._values[request][variant]))
+            Cost(self._fingerprint(request), tuple(self._values[variant, request]))
             for variant in VARIANTS
         )
         return compare(base, candidate, threshold)

@@ -73,7 +73,11 @@ class RestoredDut(Dut):
         unloading: Call = (dut_modules.unload, (names,), {})
         with self._snapshot.restore(self._run_directory, more_arguments) as machine:
             running, *results, _ = self._first_answers(
-                variant, machine, [self._loading(variant), *calls, unloading]
+                variant,
+                machine,
+                [self._loading(variant), *calls, unloading],
+                # Who changes QEMU's arguments has themselves to blame.
+                counts=not more_arguments,
             )
         self._must_be_built(variant, running)
         return results
@@ -98,14 +102,16 @@ class RestoredDut(Dut):
         return state
 
     def _first_answers(
-        self, variant: str, machine: RestoredMachine, calls: Sequence[Call]
+        self, variant: str, machine: RestoredMachine, calls: Sequence[Call], *, counts: bool = True
     ) -> list[Any]:
         """Return the answers of a guest that has only just come up."""
         try:
             results = machine.run(calls)
         except KsuiteError as error:
-            self.faults[variant] += isinstance(error, (KernelFault, DutError))
-            self._failed_boots += isinstance(error, InfrastructureError) and not machine.release
+            if counts:
+                self.faults[variant] += isinstance(error, (KernelFault, DutError))
+                unborn = isinstance(error, InfrastructureError) and not machine.release
+                self._failed_boots += unborn
             raise
         self._must_be_release(machine)
         return results

@@ -2,7 +2,8 @@
 """A guest in a process of ours: its console is watched, its agent asked, its end noticed.
 
 How it is connected is a subclass's matter. Whatever happens arrives as an event, a name and a
-payload: ``ready`` with the release, ``answer``, ``gone`` with a reason, ``splat``, ``silence``.
+payload: ``ready`` with the release, ``answer``, ``gone`` with a reason, ``refused`` with QEMU's,
+``splat``, ``silence``.
 """
 
 from __future__ import annotations
@@ -189,6 +190,8 @@ class Guest(ABC):
             self._catch_up_with_console()
             if event == wanted and self._console.splat is None:
                 return payload
+            if event == "refused":
+                self._fail(InfrastructureError(f"QEMU refused an order during {doing}: {payload}"))
             if event in {"splat", "gone", "silence"} or self._console.splat is not None:
                 self._await_end_of_splat()
                 self._fail(self._death(doing, str(payload or "")))

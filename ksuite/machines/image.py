@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.store import digest
 from ksuite.processes import contained, run, tool
 
 if TYPE_CHECKING:
@@ -96,8 +97,15 @@ def kernel_image(
         finally:
             shutil.rmtree(top, ignore_errors=True)
 
-    key = f"{FORMAT}-{source.release}-{source.version}-{recipe.kernel_key}"
+    key = f"{FORMAT}-{source.release}-{digest(source.version, recipe.kernel_key, _seen(source))}"
     return _read(store.obtain("dut-kernel", key, make))
+
+
+def _seen(source: KernelSource) -> str:
+    """Return which module files there are: somebody may have replaced one."""
+    files = sorted(path for path in (source.modules / "kernel").rglob("*.ko*") if path.is_file())
+    stats = [(str(path.relative_to(source.modules)), path.stat()) for path in files]
+    return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
 
 def _install_debian(recipe: Recipe, top: Path) -> None:

@@ -12,10 +12,11 @@ import json
 import shlex
 import shutil
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ksuite.errors import InfrastructureError
+from ksuite.errors import InfrastructureError, KernelFault
 from ksuite.machines.guest import CLOSE_SECONDS, NMI_SECONDS, Guest
 from ksuite.machines.mailbox import Mailbox
 from ksuite.machines.qemu import DutFiles, qemu_command
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ksuite.machines.machine import Call, MachineSpec
 
 SAVE_SECONDS = 60.0
+WRITE_SECONDS = 20.0
+"""What a pipe still holds when QEMU is done is soon written."""
 SAVE_BYTES_PER_SECOND = 1 << 40
 """QEMU saves at 128 MiB/s unless it is told that nobody else wants the network."""
 _CAPABILITIES = [
@@ -69,9 +72,17 @@ class ImageMachine(Guest):
         """
         self.wait_ready()
         self._order("migrate-set-parameters", **{"max-bandwidth": SAVE_BYTES_PER_SECOND})
-        self._order("migrate", uri=f"exec:cat > {shlex.quote(str(snapshot))}")
-        status = self._next("migration", SAVE_SECONDS, "saving it")
-        if status != "completed":
+        part = snapshot.with_name(f"{snapshot.name}.part")
+        into, final = (shlex.quote(str(path)) for path in (part, snapshot))
+        self._order("migrate", uri=f"exec:cat > {into} && mv {into} {final}")
+        try:
+            status = self._next("migration", SAVE_SECONDS, "saving it")
+        except KernelFault as fault:
+            if fault.kind not in {"hang", "silence"}:
+                raise
+            status = str(fault)
+        # QEMU has said all then, but cat may not have written all.
+        if status != "completed" or not _appears(snapshot, WRITE_SECONDS):
             free_mib = shutil.disk_usage(snapshot.parent).free >> 20
             msg = f"QEMU could not save the guest into {snapshot.parent}, where {free_mib} MiB are"
             raise InfrastructureError(f"{msg} free: {self.console[-500:]}")
@@ -103,7 +114,7 @@ class ImageMachine(Guest):
                 case {"event": "MIGRATION", "data": {"status": "completed" | "failed" as status}}:
                     self._migrated(status)
                 case {"error": {"desc": str(text)}}:
-                    self._events.put(("gone", f"QEMU refused an order: {text}"))
+                    self._events.put(("refused", text))
         self._events.put(("gone", "QEMU ended"))
 
     def _migrated(self, status: str) -> None:
@@ -120,6 +131,15 @@ class ImageMachine(Guest):
             case ("ok", str(release)):
                 return "ready", release
         return "gone", "the agent began with garbage"
+
+
+def _appears(path: Path, within_seconds: float) -> bool:
+    deadline = time.monotonic() + within_seconds
+    while not path.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 class RestoredMachine(ImageMachine):

@@ -13,6 +13,7 @@ from execnet import gateway_base
 
 from ksuite.dut.mailbox import HEADER, MAILBOX_BYTES
 from ksuite.errors import UserError
+from ksuite.kernels.held import disk_full_told
 from ksuite.machines.agent import as_message
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ class Mailbox:
     """
 
     def __init__(self, directory: Path) -> None:
-        descriptor, name = tempfile.mkstemp(prefix="mailbox-", dir=directory)
+        with disk_full_told(str(directory), "set TMPDIR"):
+            descriptor, name = tempfile.mkstemp(prefix="mailbox-", dir=directory)
         self.path = Path(name)
         try:
-            os.truncate(descriptor, MAILBOX_BYTES)
+            # Memory that has no room on the disk would kill whoever writes to it.
+            with disk_full_told(str(directory), "set TMPDIR"):
+                os.posix_fallocate(descriptor, 0, MAILBOX_BYTES)
             self._memory = mmap.mmap(descriptor, MAILBOX_BYTES)
         finally:
             os.close(descriptor)

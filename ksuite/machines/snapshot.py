@@ -7,19 +7,18 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.dut import setup as dut_setup
-from ksuite.errors import InfrastructureError, KernelFault
+from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare
 from ksuite.kernels.store import digest, run_directory
+from ksuite.machines.host import qemu_version
 from ksuite.machines.image import kernel_image, root_image
 from ksuite.machines.image_machine import ImageMachine, RestoredMachine
-from ksuite.machines.initrd import agent_code, initrd
+from ksuite.machines.initrd import initrd
 from ksuite.machines.machine import MachineSpec
-from ksuite.machines.qemu import QEMU, DutFiles
-from ksuite.machines.recipe import DATA
+from ksuite.machines.qemu import QEMU, DutFiles, qemu_command
 from ksuite.processes import tool
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
     from ksuite.machines.recipe import Recipe
 
-FORMAT = "2"
+FORMAT = "3"
 """Raised whenever the same inputs make another snapshot."""
 
 
@@ -79,24 +78,27 @@ def take_snapshot(
     root = root_image(recipe, store, progress)
     kernel = kernel_image(source, recipe, store, progress)
     files = DutFiles(source.image, Path("initrd"), root.path, kernel.path)
+    busybox = root.path.with_name("busybox").read_bytes()
+    top = source.modules.parent.parent.parent
+    archive = initrd(busybox, top, source.release, recipe.boot_modules)
     key = digest(
         FORMAT,
         root.digest,
         kernel.digest,
-        _file_digest(source.image),
-        _file_digest(Path(tool(QEMU, "qemu-system-x86"))),
-        repr((spec.vcpus, spec.cpu_model, spec.memory_mib, sorted(imports), recipe.boot_modules)),
-        repr(sorted(agent_code().items())),
-        (DATA / "init").read_bytes(),
+        archive,
+        *map(_file_digest, (source.image, Path(tool(QEMU, "qemu-system-x86")))),
+        qemu_version(),
+        repr(_called(files, spec)),
+        repr(sorted(imports)),
     )
 
     def make(into: Path) -> None:
         progress(f"booting {source.release} once, to be restored from then on")
-        busybox = root.path.with_name("busybox").read_bytes()
-        top = source.modules.parent.parent.parent
-        archive = initrd(busybox, top, source.release, recipe.boot_modules)
         (into / "initrd").write_bytes(archive)
-        _boot_and_save(replace(files, initrd=into / "initrd"), spec, imports, into, store)
+        booted = replace(files, initrd=into / "initrd")
+        release = _boot_and_save(booted, spec, imports, into, store)
+        if release != source.release:
+            raise InfrastructureError(f"the DUT runs {release}, not {source.release}")
 
     entry = store.obtain("snapshot", key, make)
     facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
@@ -110,9 +112,17 @@ def take_snapshot(
     )
 
 
+def _called(files: DutFiles, spec: MachineSpec) -> list[str]:
+    """Return how QEMU is called, without the places that differ from machine to machine."""
+    command = qemu_command(files, spec, Path("mailbox"), paused=False)[1:]
+    for name, path in (("root", files.root), ("kernel", files.kernel_files)):
+        command = [word.replace(str(path).replace(",", ",,"), name) for word in command]
+    return command
+
+
 def _boot_and_save(
     files: DutFiles, spec: MachineSpec, imports: Sequence[str], into: Path, store: Store
-) -> None:
+) -> str:
     state = into / "state"
     if shutil.disk_usage(into).free < spec.memory_mib << 20:
         raise store.disk_full()
@@ -125,15 +135,16 @@ def _boot_and_save(
                 ],
                 timeout=spec.boot_timeout_seconds,
             )
-        except KernelFault as fault:
-            raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault
-        machine.save(state)
+            machine.save(state)
+        except (KernelFault, DutError, NothingToCompare) as fault:
+            msg = f"the distro's own kernel could not be made ready: {fault}"
+            raise InfrastructureError(msg) from fault
         release = machine.release
     facts = {"release": release}
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    return release
 
 
-@cache
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -120,7 +120,7 @@ def _costs(result: CheckResult) -> Table:
             _spread(comparison.base),
             f"{comparison.candidate.median:,.1f}",
             _spread(comparison.candidate),
-            f"{comparison.difference:+,.1f}",
+            _small(comparison.difference),
             f"{comparison.change:+.2%}",
             f"{comparison.threshold:.2%}",
             _cell(comparison.verdict),
@@ -151,6 +151,15 @@ def _functions_of(named: NamedComparison) -> Table:
 
 def _difference(base: float, candidate: float) -> tuple[str, str, str]:
     return f"{base:,.1f}", f"{candidate:,.1f}", f"{candidate - base:+,.1f}"
+
+
+def _small(difference: float) -> str:
+    """Return a difference such that none looks like nothing."""
+    return (
+        f"{difference:+,.1f}"
+        if abs(difference) >= SMALLEST or not difference
+        else (f"{difference:+.4f}")
+    )
 
 
 def _repeats(cost: Cost) -> str:

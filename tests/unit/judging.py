@@ -87,9 +87,19 @@ class StubDut:
 
 @dataclass
 class StubCosts:
-    """Keeps the faults that came up as costs were measured."""
+    """Keeps the faults that came up as costs were measured.
+
+    :param unmeasured: variants of which nothing is known.
+    """
 
     faults: dict[str, KsuiteError] = field(default_factory=dict)
+    unmeasured: set[str] = field(default_factory=set)
+
+    def fault(self, variant: str, _: CostRequest) -> KsuiteError | None:
+        return self.faults.get(variant)
+
+    def measured(self, variant: str, _: CostRequest) -> bool:
+        return variant not in self.faults and variant not in self.unmeasured
 
 
 @dataclass
@@ -134,7 +144,8 @@ class StubBench:
 
     def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
         self.stub.compared.append([request.scenario for request in requests])
-        return {request: comparison(float(request.scenario)) for request in requests}
+        known = [one for one in requests if not self.costs.unmeasured]
+        return {request: comparison(float(request.scenario)) for request in known}
 
     def told(self, request: CostRequest, seen: Comparison) -> NamedComparison:
         self.progress("counting")

@@ -84,6 +84,13 @@ def test_base_that_breaks_in_a_cost_is_what_the_series_mends(judge: Judge, stub:
     assert judge.json["costs"] == []
 
 
+def test_candidate_that_was_never_measured_does_not_pass(judge: Judge, stub: Stub) -> None:
+    stub.costs.faults["base"] = KernelFault("oops", "NULL pointer", "the splat")
+    stub.costs.unmeasured = {"candidate"}
+    assert judge(cost(0.0)) != 0
+    assert "PASS" not in judge.verdicts().values()
+
+
 @pytest.mark.parametrize("too", [{}, {"base": KernelFault("oops", "base")}], ids=["alone", "both"])
 def test_candidate_that_breaks_in_a_cost_fails(
     judge: Judge, stub: Stub, too: dict[str, KsuiteError]
