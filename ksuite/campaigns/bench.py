@@ -131,7 +131,9 @@ class Bench:
         if not self._worth_attributing(comparison):
             return NamedComparison(request.name, comparison)
         assert isinstance(self.dut, RestoredDut)
-        assert self.prepared.plugin is not None
+        if self.prepared.plugin is None:
+            note = "not attributed: QEMU's plugin could not be compiled (is libc6-dev installed?)"
+            return NamedComparison(request.name, comparison, note=note)
         self.progress(f"counting by function: {request.name}")
         try:
             attribution = attribute_cost(

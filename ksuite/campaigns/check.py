@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.suites import Suite, exercised, suites_for
-from ksuite.errors import NothingToCompare, UserError
+from ksuite.errors import InfrastructureError, NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import Series, read_series
@@ -27,6 +27,7 @@ from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from ksuite.campaigns.options import CheckOptions
 
@@ -111,11 +112,18 @@ class Check:
             image=self.source.image,
             kvm=self._kvm,
             snapshot=snapshot,
-            plugin=counting_plugin(self._store) if snapshot else None,
+            plugin=self._plugin() if snapshot else None,
         )
         self.bench = self._stack.enter_context(
             Bench(self.prepared, self.options, self.suites, self.spec, directory, self.progress)
         )
+
+    def _plugin(self) -> Path | None:
+        # Without it only the attribution of a cost is missing.
+        try:
+            return counting_plugin(self._store)
+        except InfrastructureError:
+            return None
 
     def _build(self) -> dict[str, ModuleBuild]:
         self.progress(f"unpacking the source of {self.source.version}")

@@ -185,6 +185,14 @@ def test_booted_guests_are_not_attributed(lab: Lab) -> None:
         assert bench.told(RX, comparison(0.1)).attribution is None
 
 
+def test_missing_plugin_takes_only_the_attribution(lab: Lab) -> None:
+    lab.prepared = replace(lab.prepared, plugin=None)
+    with lab.bench() as bench:
+        seen = bench.told(RX, comparison(0.1))
+    assert "could not be compiled" in seen.note
+    assert (seen.comparison, seen.attribution) == (comparison(0.1), None)
+
+
 def test_counts_that_do_not_add_up_are_told(lab: Lab) -> None:
     lab.plugin = Plugin(lab.guests, {"base": 1000, "candidate": 1500})
     with lab.bench() as bench:
