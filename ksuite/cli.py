@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from ksuite import __version__
 from ksuite.campaigns.doctor import examine
-from ksuite.campaigns.options import Attribute, jobs, time_limit
-from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
+from ksuite.campaigns.options import OPTIONS, jobs
+from ksuite.campaigns.suites import Suite, check_scenario, suites_for
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
-from ksuite.machines.machine import Clock, Root
 from ksuite.measure.result import refused
 from ksuite.report import json_file
 from ksuite.report.progress import progress_line
@@ -66,63 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check)
     check.add_argument("series", metavar="SERIES")
-    names = [name for suite in SUITES for name in (suite.name, *suite.scenarios)]
-    check.add_argument(
-        "--scenario", metavar="NAME", help=f"run only this suite or scenario: {', '.join(names)}"
-    )
-    check.add_argument(
-        "--kernel", metavar="NAME", default="distro", help="the base kernel (default: distro)"
-    )
-    check.add_argument(
-        "--candidate-only",
-        action="store_true",
-        help="don't run the functional checks on the base; costs need it all the same",
-    )
-    check.add_argument("--json", metavar="FILE", help="write the whole result to FILE")
-    check.add_argument(
-        "--clock",
-        choices=[str(clock) for clock in Clock],
-        default=str(Clock.INSTRUCTIONS),
-        help="what costs are measured with (default: instructions)",
-    )
-    check.add_argument(
-        "--root",
-        choices=[str(root) for root in Root],
-        help="the DUT's file system: our image, with guests restored from a snapshot, or this "
-        "host's, with one guest booted (default: image; the wall clock needs host)",
-    )
+    for name, settings in OPTIONS.items():
+        check.add_argument(f"--{name}", **settings)
     check.add_argument(
         "--jobs",
         type=jobs,
         metavar="N",
         help="restored guests that may run at once (default: the number of CPUs)",
-    )
-    check.add_argument(
-        "--attribute",
-        choices=[str(choice) for choice in Attribute],
-        default=str(Attribute.COUNTED),
-        help="which changes of exact costs to follow to the functions that they come from: those "
-        "that count, any, or never (default: counted)",
-    )
-    check.add_argument(
-        "--benchmark-json",
-        metavar="FILE",
-        help="write the candidate's costs in pytest-benchmark's format to FILE",
-    )
-    check.add_argument(
-        "--packages", metavar="FILE", help="Debian packages to add to the image, one a line"
-    )
-    check.add_argument(
-        "--thresholds",
-        metavar="FILE",
-        help="TOML file: from when a change of which cost counts (see the README)",
-    )
-    check.add_argument(
-        "--timeout",
-        type=time_limit,
-        metavar="SECONDS",
-        default=60.0,
-        help="a guest that is silent for so long hangs (default: 60)",
     )
     doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
     doctor.set_defaults(run=_doctor)
@@ -137,14 +86,12 @@ def _check(options: argparse.Namespace) -> int:
         check_scenario(options.scenario)
     suites = suites_for(read_series(options.series).files)
     arguments = [str(directory) for directory in _directories(suites, options.scenario)]
-    arguments += ["--ks-series", options.series, "--ks-kernel", options.kernel]
-    arguments += ["--ks-clock", options.clock, "--ks-timeout", str(options.timeout)]
-    if options.scenario:
-        arguments += ["--ks-scenario", options.scenario]
-    if options.candidate_only:
-        arguments += ["--ks-candidate-only"]
-    for name in ("root", "packages", "thresholds", "attribute", "benchmark-json", "json"):
-        if value := getattr(options, name.replace("-", "_")):
+    arguments += ["--ks-series", options.series]
+    for name in OPTIONS:
+        value = getattr(options, name.replace("-", "_"))
+        if value is True:
+            arguments += [f"--ks-{name}"]
+        elif value:
             arguments += [f"--ks-{name}", str(value)]
     arguments += ["--dist", "worksteal", *_processes(options.jobs)]
     return run_suites(arguments)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.options import Attribute, CheckOptions, jobs, time_limit
+from ksuite.campaigns.options import OPTIONS, Attribute, CheckOptions, jobs
 from ksuite.campaigns.suites import SUITES
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, Root
@@ -28,59 +28,16 @@ def add_options(parser: pytest.Parser) -> None:
         help="series to judge: an mbox, a patch, a quilt directory, or TREE:REV..REV "
         "(default: the suite's own, from patches/)",
     )
-    group.addoption("--ks-kernel", default="distro", metavar="NAME", help="base kernel (distro)")
-    group.addoption("--ks-scenario", metavar="NAME", help="run only this scenario")
-    group.addoption(
-        "--ks-candidate-only",
-        action="store_true",
-        help="don't run the functional checks on the base; costs need it all the same",
-    )
-    group.addoption("--ks-json", metavar="FILE", help="write the whole result as JSON")
-    group.addoption(
-        "--ks-clock",
-        choices=[str(clock) for clock in Clock],
-        default=str(Clock.INSTRUCTIONS),
-        help="what costs are measured with (instructions)",
-    )
-    group.addoption(
-        "--ks-root",
-        choices=[str(root) for root in Root],
-        help="the DUT's file system: our image, with guests restored from a snapshot, or this "
-        "host's, with one guest booted (image; the wall clock needs host)",
-    )
     group.addoption(
         "--ks-jobs",
         type=jobs,
         default=0,
         metavar="N",
-        help="restored guests that one process may measure in at once (the number of CPUs, shared "
-        "among the processes of -n)",
+        help="restored guests that one process may measure in at once (default: the number of "
+        "CPUs, shared among the processes of -n)",
     )
-    group.addoption(
-        "--ks-attribute",
-        choices=[str(choice) for choice in Attribute],
-        default=str(Attribute.COUNTED),
-        help="which changes of exact costs to follow to the functions that they come from: "
-        "those that count, any, or never (counted)",
-    )
-    group.addoption(
-        "--ks-benchmark-json",
-        metavar="FILE",
-        help="write the candidate's costs in pytest-benchmark's format",
-    )
-    group.addoption(
-        "--ks-packages", metavar="FILE", help="Debian packages to add to the image, one a line"
-    )
-    group.addoption(
-        "--ks-thresholds", metavar="FILE", help="TOML: from when a change of which cost counts"
-    )
-    group.addoption(
-        "--ks-timeout",
-        type=time_limit,
-        default=60.0,
-        metavar="SECONDS",
-        help="a DUT that is silent for so long hangs (60)",
-    )
+    for name, settings in OPTIONS.items():
+        group.addoption(f"--ks-{name}", **settings)
 
 
 def options_of(config: pytest.Config) -> CheckOptions:

@@ -7,7 +7,9 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from ksuite.campaigns.suites import SCENARIO_NAMES
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, MachineSpec, Root
 from ksuite.measure.thresholds import Thresholds
@@ -83,3 +85,52 @@ def jobs(text: str) -> int:
     if not 0 < number <= MOST_JOBS:
         raise ValueError(f"no number of guests: {text}")
     return number
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "kernel": {"metavar": "NAME", "default": "distro", "help": "the base kernel (default: distro)"},
+    "scenario": {
+        "metavar": "NAME",
+        "help": f"run only this suite or scenario: {', '.join(SCENARIO_NAMES)}",
+    },
+    "candidate-only": {
+        "action": "store_true",
+        "help": "don't run the functional checks on the base; costs need it all the same",
+    },
+    "json": {"metavar": "FILE", "help": "write the whole result to FILE"},
+    "clock": {
+        "choices": [str(clock) for clock in Clock],
+        "default": str(Clock.INSTRUCTIONS),
+        "help": "what costs are measured with (default: instructions)",
+    },
+    "root": {
+        "choices": [str(root) for root in Root],
+        "help": "the DUT's file system: our image, with guests restored from a snapshot, or this "
+        "host's, with one guest booted (default: image; the wall clock needs host)",
+    },
+    "attribute": {
+        "choices": [str(choice) for choice in Attribute],
+        "default": str(Attribute.COUNTED),
+        "help": "which changes of exact costs to follow to the functions that they come from: "
+        "those that count, any, or never (default: counted)",
+    },
+    "benchmark-json": {
+        "metavar": "FILE",
+        "help": "write the candidate's costs in pytest-benchmark's format to FILE",
+    },
+    "packages": {
+        "metavar": "FILE",
+        "help": "Debian packages to add to the image, one a line",
+    },
+    "thresholds": {
+        "metavar": "FILE",
+        "help": "TOML file: from when a change of which cost counts (see the README)",
+    },
+    "timeout": {
+        "type": time_limit,
+        "metavar": "SECONDS",
+        "default": 60.0,
+        "help": "a guest that is silent for so long hangs (default: 60)",
+    },
+}
+"""What argparse is told of each: ``ksuite check --NAME`` and ``pytest --ks-NAME`` mean the same."""

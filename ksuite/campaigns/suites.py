@@ -73,6 +73,8 @@ VHOST = Suite(
 )
 
 SUITES = (VHOST,)
+SCENARIO_NAMES = tuple(name for suite in SUITES for name in (suite.name, *suite.scenarios))
+"""What ``--scenario`` takes."""
 
 
 def exercised(file: str, suites: Iterable[Suite]) -> bool:
@@ -102,6 +104,5 @@ def check_scenario(name: str) -> None:
 
     :raises UserError: it lists the known ones.
     """
-    known = [known for suite in SUITES for known in (suite.name, *suite.scenarios)]
-    if name not in known:
-        raise UserError(f"no scenario named {name!r}; there are: {', '.join(known)}")
+    if name not in SCENARIO_NAMES:
+        raise UserError(f"no scenario named {name!r}; there are: {', '.join(SCENARIO_NAMES)}")
