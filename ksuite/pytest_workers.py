@@ -71,7 +71,7 @@ def worker_bench(
     # Below the controller's, which outlives it and is cleared whatever becomes of this process.
     directory = place.with_name(config.workerinput["workerid"])  # type: ignore[attr-defined]
     directory.mkdir()
-    return stack.enter_context(Bench(prepared, options, suites, options.spec, directory))
+    return stack.enter_context(Bench(prepared, options, suites, directory))
 
 
 class Worker:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cattrs.preconf.json import make_converter
-
 from ksuite.campaigns.attributing import attribute_cost
 from ksuite.campaigns.costs import CostRequest, Costs
 from ksuite.campaigns.dut import Dut, LiveDut
@@ -20,25 +18,25 @@ from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.dut import vhost_loops
 from ksuite.errors import KsuiteError
 from ksuite.kernels.build import ModuleBuild
+from ksuite.kernels.store import Store
+from ksuite.machines.counting import counting_plugin
 from ksuite.machines.snapshot import Snapshot
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.measure.cost import Fingerprint
 from ksuite.measure.result import VARIANTS, NamedComparison
 from ksuite.measure.verdict import Verdict
+from ksuite.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksuite.campaigns.options import CheckOptions
     from ksuite.campaigns.suites import Suite
-    from ksuite.machines.machine import MachineSpec
     from ksuite.measure.verdict import Comparison
-
-_CONVERTER = make_converter()
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Plain):
     """All that a process must know to run tests.
 
     :param builds: by variant.
@@ -47,7 +45,6 @@ class Prepared:
     :param image: the kernel's.
     :param kvm: guests that are booted run under KVM.
     :param snapshot: where guests are restored from, if they are.
-    :param plugin: QEMU's, that counts instructions by function.
     :param saved: states of it with a build's modules loaded, by the build's key.
     """
 
@@ -57,17 +54,7 @@ class Prepared:
     image: Path
     kvm: bool
     snapshot: Snapshot | None = None
-    plugin: Path | None = None
     saved: dict[str, Path] | None = None
-
-    def as_json(self) -> str:
-        """Return it as text, for another process."""
-        return str(_CONVERTER.dumps(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return what `as_json` wrote."""
-        return _CONVERTER.loads(text, cls)
 
 
 class Bench:
@@ -81,7 +68,6 @@ class Bench:
         prepared: Prepared,
         options: CheckOptions,
         suites: Sequence[Suite],
-        spec: MachineSpec,
         run_directory: Path,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -90,7 +76,6 @@ class Bench:
         self.suites = tuple(suites)
         self.progress = progress
         self._options = options
-        self._spec = spec
         self._run_directory = run_directory
         self.dut = self._new_dut()
         self.dut.offer(self.builds)
@@ -131,14 +116,10 @@ class Bench:
         if not self._worth_attributing(comparison):
             return NamedComparison(request.name, comparison)
         assert isinstance(self.dut, RestoredDut)
-        if self.prepared.plugin is None:
-            note = "not attributed: QEMU's plugin could not be compiled (is libc6-dev installed?)"
-            return NamedComparison(request.name, comparison, note=note)
         self.progress(f"counting by function: {request.name}")
         try:
-            attribution = attribute_cost(
-                self.dut, request, self.prepared.plugin, self._run_directory, self.jobs
-            )
+            plugin = counting_plugin(Store.default())
+            attribution = attribute_cost(self.dut, request, plugin, self._run_directory, self.jobs)
         except KsuiteError as error:
             return NamedComparison(request.name, comparison, note=f"not attributed: {error}")
         return NamedComparison(request.name, comparison, attribution)
@@ -174,7 +155,9 @@ class Bench:
 
     def _boot(self) -> VirtmeMachine:
         prepared = self.prepared
-        return VirtmeMachine(prepared.image, self._spec, self._run_directory, kvm=prepared.kvm)
+        return VirtmeMachine(
+            prepared.image, self._options.spec, self._run_directory, kvm=prepared.kvm
+        )
 
     def _new_costs(self) -> Costs:
         return Costs(

@@ -11,13 +11,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.suites import Suite, exercised, suites_for
-from ksuite.errors import InfrastructureError, NothingToCompare, UserError
+from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
-from ksuite.machines.counting import counting_plugin
 from ksuite.machines.host import cpu_model, kvm_works, qemu_version
 from ksuite.machines.machine import Clock, Root
 from ksuite.machines.recipe import read_recipe
@@ -27,7 +26,6 @@ from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from ksuite.campaigns.options import CheckOptions
 
@@ -112,18 +110,10 @@ class Check:
             image=self.source.image,
             kvm=self._kvm,
             snapshot=snapshot,
-            plugin=self._plugin() if snapshot else None,
         )
         self.bench = self._stack.enter_context(
-            Bench(self.prepared, self.options, self.suites, self.spec, directory, self.progress)
+            Bench(self.prepared, self.options, self.suites, directory, self.progress)
         )
-
-    def _plugin(self) -> Path | None:
-        # Without it only the attribution of a cost is missing.
-        try:
-            return counting_plugin(self._store)
-        except InfrastructureError:
-            return None
 
     def _build(self) -> dict[str, ModuleBuild]:
         self.progress(f"unpacking the source of {self.source.version}")

@@ -7,10 +7,9 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
-from cattrs.preconf.json import make_converter
 
 from ksuite.campaigns.bench import Bench
 from ksuite.campaigns.check import Check
@@ -32,6 +31,7 @@ from ksuite.measure.result import (
     refused,
 )
 from ksuite.measure.verdict import EXIT_CODES, Comparison, Verdict
+from ksuite.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,14 +40,12 @@ if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut
 
 
-_CONVERTER = make_converter()
-
 THEIR_FAULT = (AssertionError, KernelFault, DutError, SeriesError, pytest.fail.Exception)
 """What counts against the kernel under test; everything else that is raised is ours."""
 
 
 @dataclass(frozen=True)
-class Told:
+class Told(Plain):
     """What one phase of a test says; on its way from the process that ran it, as JSON.
 
     :param node: the test's id; empty where no test says it.
@@ -59,15 +57,6 @@ class Told:
     outcomes: tuple[TestOutcome, ...] = ()
     comparison: NamedComparison | None = None
     beside: bool = False
-
-    def as_json(self) -> str:
-        """Return it as text."""
-        return str(_CONVERTER.dumps(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return what `as_json` wrote."""
-        return _CONVERTER.loads(text, cls)
 
 
 @dataclass

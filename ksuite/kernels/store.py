@@ -29,7 +29,7 @@ from ksuite.kernels.held import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Store", "digest", "run_directory"]
+__all__ = ["Store", "digest", "file_digest", "run_directory"]
 
 MANIFEST = ".ksuite.json"
 FEW_FILES = 1000
@@ -153,6 +153,12 @@ def digest(*parts: bytes | str) -> str:
     return total.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _seal(entry: Path) -> None:
     """Write the manifest of an entry that is about to be published, and flush it to the disk."""
     sizes = {path: path.lstat().st_size for path in _files(entry)}
@@ -190,8 +196,7 @@ def _files(top: Path) -> Iterator[Path]:
 def _sha256(path: Path) -> str:
     if path.is_symlink():
         return digest(str(path.readlink()))
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def _sync(path: Path) -> None:

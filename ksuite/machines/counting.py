@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.store import digest
+from ksuite.machines.qemu import option_value
 from ksuite.machines.recipe import DATA
 from ksuite.processes import contained, run, tool
 
@@ -37,15 +38,17 @@ def counting_plugin(store: Store) -> Path:
         done = run([*contained(), *command])
         if done.returncode:
             text = done.stderr.decode(errors="replace")[-500:]
-            raise InfrastructureError(f"QEMU's plugin can't be compiled: {text}")
+            msg = (
+                f"QEMU's plugin can't be compiled: {text}; is libc6-dev installed? run ./bootstrap"
+            )
+            raise InfrastructureError(msg)
 
     return store.obtain("plugin", digest(source), make) / "count.so"
 
 
 def plugin_arguments(plugin: Path, output: Path) -> list[str]:
     """Return what QEMU is called with to count into a file."""
-    place, into = (str(path).replace(",", ",,") for path in (plugin, output))
-    return ["-plugin", f"file={place},output={into}"]
+    return ["-plugin", f"file={option_value(plugin)},output={option_value(output)}"]
 
 
 def read_counts(output: Path) -> Counter[int]:

@@ -44,6 +44,8 @@ BOOT_ARGUMENTS = (
     # Where a heap lies decides how many page faults its owner takes.
     "norandmaps",
 )
+INSTRUCTION_CLOCK = ("-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm")
+"""What QEMU is called with: an instruction is a nanosecond, and no time is the host's."""
 INSTRUCTION_CLOCK_ARGUMENTS = ("tsc=reliable", "tsc_early_khz=1000000")
 """TSC ticks are QEMU's virtual nanoseconds; measuring them would only add an error."""
 

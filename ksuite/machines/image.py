@@ -6,7 +6,6 @@ Nothing in them is this host's, so that a DUT is the same on every machine.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
-from ksuite.kernels.store import digest
+from ksuite.kernels.store import digest, file_digest
 from ksuite.processes import contained, run, tool
 
 if TYPE_CHECKING:
@@ -97,13 +96,15 @@ def kernel_image(
         finally:
             shutil.rmtree(top, ignore_errors=True)
 
-    key = f"{FORMAT}-{source.release}-{digest(source.version, recipe.kernel_key, _seen(source))}"
+    content = digest(source.version, recipe.kernel_key, _seen(source, recipe))
+    key = f"{FORMAT}-{source.release}-{content}"
     return _read(store.obtain("dut-kernel", key, make))
 
 
-def _seen(source: KernelSource) -> str:
+def _seen(source: KernelSource, recipe: Recipe) -> str:
     """Return which module files there are: somebody may have replaced one."""
-    files = sorted(path for path in (source.modules / "kernel").rglob("*.ko*") if path.is_file())
+    tops = [source.modules / "kernel" / name for name in recipe.modules]
+    files = sorted(path for top in tops for path in top.rglob("*.ko*") if path.is_file())
     stats = [(str(path.relative_to(source.modules)), path.stat()) for path in files]
     return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
@@ -174,9 +175,7 @@ def _pack(top: Path, into: Path, versions: dict[str, str]) -> None:
     with image.open("r+b") as file:
         size = file.seek(0, 2)
         file.truncate(-(-size // ALIGN_BYTES) * ALIGN_BYTES)
-        file.seek(0)
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    facts = {"digest": checksum, "versions": versions}
+    facts = {"digest": file_digest(image), "versions": versions}
     (into / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.dut.mailbox import MAILBOX_BYTES
-from ksuite.machines.guest import BOOT_ARGUMENTS, INSTRUCTION_CLOCK_ARGUMENTS
+from ksuite.machines.guest import (
+    BOOT_ARGUMENTS,
+    INSTRUCTION_CLOCK,
+    INSTRUCTION_CLOCK_ARGUMENTS,
+)
 from ksuite.processes import tool
 
 if TYPE_CHECKING:
@@ -48,7 +52,7 @@ def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: b
     command += ["-display", "none", "-machine", "q35,accel=tcg,nvdimm=on,hpet=off"]
     command += ["-cpu", spec.cpu_model, "-smp", str(spec.vcpus), "-seed", "1"]
     command += ["-m", f"{spec.memory_mib}M,slots=3,maxmem={SLOTS_BYTES + (spec.memory_mib << 20)}B"]
-    command += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
+    command += INSTRUCTION_CLOCK
     command += ["-device", "pvpanic", "-action", "panic=pause"]
     for name, path in (("root", files.root), ("kernel", files.kernel_files)):
         command += _memory_device(name, path, path.stat().st_size, readonly=True)
@@ -63,9 +67,13 @@ def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: b
     return command + (["-S", "-incoming", "defer"] if paused else [])
 
 
+def option_value(path: Path) -> str:
+    """Return a path as a property's value: a comma would begin the next one unless doubled."""
+    return str(path).replace(",", ",,")
+
+
 def _memory_device(name: str, path: Path, size: int, *, readonly: bool) -> list[str]:
-    # A comma in a path would begin the next property: QEMU wants it doubled.
-    place = str(path).replace(",", ",,")
+    place = option_value(path)
     backend = f"memory-backend-file,id={name},share=on,mem-path={place},size={size}"
     device = f"nvdimm,id=nvdimm-{name},memdev={name}"
     if readonly:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from ksuite.dut import setup as dut_setup
 from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare
-from ksuite.kernels.store import digest, run_directory
-from ksuite.machines.host import qemu_version
+from ksuite.kernels.store import digest, file_digest, run_directory
 from ksuite.machines.image import kernel_image, root_image
 from ksuite.machines.image_machine import ImageMachine, RestoredMachine
 from ksuite.machines.initrd import initrd
 from ksuite.machines.machine import MachineSpec
-from ksuite.machines.qemu import QEMU, DutFiles, qemu_command
+from ksuite.machines.qemu import QEMU, DutFiles, option_value, qemu_command
 from ksuite.processes import tool
 
 if TYPE_CHECKING:
@@ -86,8 +84,7 @@ def take_snapshot(
         root.digest,
         kernel.digest,
         archive,
-        *map(_file_digest, (source.image, Path(tool(QEMU, "qemu-system-x86")))),
-        qemu_version(),
+        *map(file_digest, (source.image, Path(tool(QEMU, "qemu-system-x86")))),
         repr(_called(files, spec)),
         repr(sorted(imports)),
     )
@@ -116,7 +113,7 @@ def _called(files: DutFiles, spec: MachineSpec) -> list[str]:
     """Return how QEMU is called, without the places that differ from machine to machine."""
     command = qemu_command(files, spec, Path("mailbox"), paused=False)[1:]
     for name, path in (("root", files.root), ("kernel", files.kernel_files)):
-        command = [word.replace(str(path).replace(",", ",,"), name) for word in command]
+        command = [word.replace(option_value(path), name) for word in command]
     return command
 
 
@@ -143,8 +140,3 @@ def _boot_and_save(
     facts = {"release": release}
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
     return release
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

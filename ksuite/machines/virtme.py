@@ -16,6 +16,7 @@ from ksuite.machines.agent import BOOT_LINE, Agent
 from ksuite.machines.guest import (
     BOOT_ARGUMENTS,
     CLOSE_SECONDS,
+    INSTRUCTION_CLOCK,
     INSTRUCTION_CLOCK_ARGUMENTS,
     NMI_SECONDS,
     Guest,
@@ -91,7 +92,7 @@ def vng_command(image: Path, spec: MachineSpec, monitor: Path, *, kvm: bool) -> 
     if not kvm:
         options += f" -cpu {spec.cpu_model}"
     if spec.clock is Clock.INSTRUCTIONS:
-        options += " -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm"
+        options += f" {' '.join(INSTRUCTION_CLOCK)}"
         for argument in INSTRUCTION_CLOCK_ARGUMENTS:
             command += ["--append", argument]
     return [*command, f"--qemu-opts={options}", "--exec", agent]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import pytest
+
 from ksuite.campaigns.attributing import PACKETS
 from ksuite.campaigns.bench import Prepared
 from ksuite.dut import modules
@@ -24,6 +26,7 @@ from tests.unit.measure.samples import FINGERPRINT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ksuite.campaigns.dut import Dut
     from ksuite.errors import KsuiteError
     from ksuite.machines.image_machine import RestoredMachine
     from ksuite.machines.machine import Call
@@ -220,7 +223,6 @@ def prepared() -> Prepared:
         image=Path("/boot/vmlinuz"),
         kvm=False,
         snapshot=snapshot(Path("/store/state")),
-        plugin=Path("/store/count.so"),
         saved={variant: Path(f"/run/{variant}.state") for variant in VARIANTS},
     )
 
@@ -231,6 +233,18 @@ ffffffffc0001000 t handle_rx\t[vhost_net]
 """
 MAPS = b"00400000-00800000 r-xp 00000000 00:00 0    /usr/bin/python3.11\n"
 HANDLE_RX, SCHEDULE, PYTHON = 0xFFFFFFFFC0001010, 0xFFFFFFFF81000010, 0x00400010
+
+
+def break_off(dut: Dut) -> None:
+    """End a DUT as Ctrl-C does while it is in use."""
+
+    def interrupted() -> None:
+        with dut:
+            dut.use("base")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
 
 class Plugin:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ksuite.campaigns import bench as bench_module
 from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.costs import CostRequest
 from ksuite.campaigns.dut import LiveDut
@@ -16,6 +17,7 @@ from ksuite.campaigns.options import Attribute, CheckOptions
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.suites import VHOST
 from ksuite.dut import modules, vhost_loops
+from ksuite.errors import InfrastructureError
 from ksuite.measure.verdict import Verdict, compare
 from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin, prepared
 from tests.unit.measure.samples import WALL, comparison, cost
@@ -48,19 +50,20 @@ class Lab:
 
     def bench(self, *, attribute: Attribute = Attribute.COUNTED, jobs: int = 1) -> Bench:
         options = CheckOptions("", attribute=attribute, jobs=jobs)
-        return Bench(self.prepared, options, [VHOST], options.spec, self.directory)
+        return Bench(self.prepared, options, [VHOST], self.directory)
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     lab = Lab(tmp_path)
+    monkeypatch.setattr(bench_module, "counting_plugin", lambda _: lab.plugin.path)
     yield lab
     assert lab.guests.alive == []
 
 
 @pytest.mark.parametrize(
     "told",
-    [prepared(), replace(prepared(), kvm=True, snapshot=None, plugin=None, saved=None)],
+    [prepared(), replace(prepared(), kvm=True, snapshot=None, saved=None)],
     ids=["restored", "booted"],
 )
 def test_what_was_prepared_arrives_as_it_was(told: Prepared) -> None:
@@ -185,8 +188,13 @@ def test_booted_guests_are_not_attributed(lab: Lab) -> None:
         assert bench.told(RX, comparison(0.1)).attribution is None
 
 
-def test_missing_plugin_takes_only_the_attribution(lab: Lab) -> None:
-    lab.prepared = replace(lab.prepared, plugin=None)
+def test_missing_plugin_takes_only_the_attribution(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> Path:
+        raise InfrastructureError("QEMU's plugin could not be compiled")
+
+    monkeypatch.setattr(bench_module, "counting_plugin", refuse)
     with lab.bench() as bench:
         seen = bench.told(RX, comparison(0.1))
     assert "could not be compiled" in seen.note

@@ -12,7 +12,7 @@ import pytest
 from ksuite.campaigns.dut import LiveDut
 from ksuite.dut import modules, setup
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
-from tests.unit.campaigns.guests import GONE, IN_USE, PANIC, RELEASE, Guest, Guests, work
+from tests.unit.campaigns.guests import GONE, IN_USE, PANIC, RELEASE, Guest, Guests, break_off, work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,11 +212,5 @@ def test_boots_that_fail_are_not_tried_for_ever(lab: Lab) -> None:
 
 
 def test_nothing_is_left_when_a_check_breaks_off(lab: Lab) -> None:
-    def interrupted() -> None:
-        with lab.dut:
-            lab.dut.use("base")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    break_off(lab.dut)
     assert lab.guest.closed

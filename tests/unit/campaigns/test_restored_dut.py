@@ -22,6 +22,7 @@ from tests.unit.campaigns.guests import (
     WAIT_SECONDS,
     Guest,
     Guests,
+    break_off,
     work,
 )
 
@@ -375,12 +376,6 @@ def test_use_for_runs_side_by_side(lab: Lab) -> None:
 
 
 def test_nothing_is_left_when_a_check_breaks_off(lab: Lab) -> None:
-    def interrupted() -> None:
-        with lab.dut:
-            lab.dut.use("base")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    break_off(lab.dut)
     assert len(lab.guests) == 2
     assert lab.guests.alive == []
