@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
-from ksuite.campaigns.options import CheckOptions
+from ksuite.campaigns.options import CheckOptions, Recall
 from ksuite.dut import setup, vhost_loops
 from ksuite.kernels.source import distro_source
 from ksuite.kernels.store import Store, run_directory
@@ -69,7 +69,10 @@ def boot(options: argparse.Namespace) -> None:
 def two_core_build() -> Iterator[None]:
     """Keep two cores busy with compiling vhost's modules over and over."""
     headers = distro_source().headers
-    with tempfile.TemporaryDirectory() as top, Check(CheckOptions(SERIES)) as check:
+    with (
+        tempfile.TemporaryDirectory() as top,
+        Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check,
+    ):
         source = check.tree / "drivers" / "vhost"
         script = f"cp -r {source} {top}/$1; while :; do touch {top}/$1/*.c; "
         script += f"make -s -C {headers} M={top}/$1 modules >/dev/null 2>&1; done"
@@ -88,7 +91,7 @@ def two_core_build() -> Iterator[None]:
 def restore(options: argparse.Namespace) -> None:
     """Time from the start of a restored guest's QEMU to the answer to a first call."""
     times = []
-    with Check(CheckOptions(SERIES)) as check, run_directory() as directory:
+    with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check, run_directory() as directory:
         snapshot = check.prepared.snapshot
         assert snapshot is not None
         for _ in range(options.times):
@@ -103,7 +106,7 @@ def restore(options: argparse.Namespace) -> None:
 
 def exact(options: argparse.Namespace) -> None:
     """Spread of each cost over restores of one snapshot, beside a build on two cores."""
-    with two_core_build(), Check(CheckOptions(SERIES)) as check:
+    with two_core_build(), Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
         for request in REQUESTS:
             values = [_windows(check, CANDIDATE, request) for _ in range(options.times)]
             costs = [statistics.mean(windows) for windows in values]
@@ -114,7 +117,7 @@ def exact(options: argparse.Namespace) -> None:
 
 def cold(_options: argparse.Namespace) -> None:
     """The same costs from snapshots made by two separate cold boots."""
-    with Check(CheckOptions(SERIES)) as check:
+    with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
         first = [_windows(check, CANDIDATE, request) for request in REQUESTS]
     usual = Store.default().root
     with tempfile.TemporaryDirectory() as store:
@@ -122,7 +125,7 @@ def cold(_options: argparse.Namespace) -> None:
             (Path(store) / kind).symlink_to(usual / kind)
         os.environ["KSUITE_STORE"] = store
         try:
-            with Check(CheckOptions(SERIES)) as check:
+            with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
                 second = [_windows(check, CANDIDATE, request) for request in REQUESTS]
         finally:
             del os.environ["KSUITE_STORE"]
@@ -134,7 +137,7 @@ def cold(_options: argparse.Namespace) -> None:
 def harmless(_options: argparse.Namespace) -> None:
     """Cost change of harmless edits."""
     for patch in sorted((CHECKOUT / "tests" / "broken").glob("harmless-*.patch")):
-        with Check(CheckOptions(str(patch))) as check:
+        with Check(CheckOptions(str(patch), recall=Recall.NEVER)) as check:
             seen = check.bench.compare_costs(REQUESTS).values()
             widest = max(abs(comparison.change) for comparison in seen)
             print(f"{patch.stem:<24} widest change of six costs: {widest:.4%}")
@@ -144,7 +147,7 @@ def told(options: argparse.Namespace) -> None:
     """How often one instruction a packet is told from none, in pairs of new guests."""
     patch = CHECKOUT / "tests" / "broken" / "one-instruction.patch"
     request = REQUESTS[0]
-    with Check(CheckOptions(str(patch))) as check:
+    with Check(CheckOptions(str(patch), recall=Recall.NEVER)) as check:
         differences = [
             statistics.mean(_windows(check, CANDIDATE, request))
             - statistics.mean(_windows(check, BASE, request))
@@ -157,7 +160,7 @@ def told(options: argparse.Namespace) -> None:
 def window(_options: argparse.Namespace) -> None:
     """Time that one more window takes."""
     counts = (WINDOWS, 5 * WINDOWS)
-    with Check(CheckOptions(SERIES)) as check:
+    with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
         for request in REQUESTS:
             times = []
             for count in counts:
@@ -168,9 +171,10 @@ def window(_options: argparse.Namespace) -> None:
 
 
 def _windows(check: Check, variant: str, request: CostRequest, count: int = WINDOWS) -> list[float]:
-    windows: list[float] = check.bench.dut.use_for(
+    answer = check.bench.dut.use_for(
         variant, vhost_loops.measure, request.scenario, request.frame_bytes, count, ROUNDS
     )
+    windows: list[float] = answer.value
     return windows
 
 
@@ -199,7 +203,7 @@ def aa(options: argparse.Namespace) -> None:
     """Compare the base against itself, and count the verdicts that are not PASS."""
     false = 0
     widest = 0.0
-    with Check(CheckOptions(SERIES)) as check:
+    with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
         check.bench.builds[CANDIDATE] = check.bench.builds[BASE]
         for number in range(options.times):
             check.bench.forget_costs()

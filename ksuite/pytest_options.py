@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.options import OPTIONS, Attribute, CheckOptions, jobs
+from ksuite.campaigns.options import OPTIONS, Attribute, CheckOptions, Recall, jobs
 from ksuite.campaigns.suites import SUITES
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, Root
@@ -60,6 +60,7 @@ def options_of(config: pytest.Config) -> CheckOptions:
         packages=path("--ks-packages"),
         thresholds=_thresholds(thresholds) if thresholds else Thresholds(),
         attribute=Attribute(config.getoption("--ks-attribute")),
+        recall=Recall(config.getoption("--ks-recall")),
     )
 
 

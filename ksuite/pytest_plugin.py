@@ -303,7 +303,9 @@ def pytest_runtest_makereport(
 def _told(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Told:
     named = item.stash.get(COMPARISON, None)
     comparison = named.comparison if named else None
-    outcomes = [outcome_of(report, error, _variant(item), comparison)]
+    dut: Dut | None = getattr(item, "funcargs", {}).get("ks_dut")
+    recalled = dut is not None and dut.recalled
+    outcomes = [outcome_of(report, error, _variant(item), comparison, recalled=recalled)]
     if fault := item.stash.get(BASE_FAULT, None):
         outcomes += measured_alone(item.nodeid, fault)
     return Told(item.nodeid, tuple(filter(None, outcomes)), named)

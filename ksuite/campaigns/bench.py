@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 from ksuite.campaigns.attributing import attribute_cost
 from ksuite.campaigns.costs import CostRequest, Costs
 from ksuite.campaigns.dut import Dut, LiveDut
-from ksuite.campaigns.options import Attribute
+from ksuite.campaigns.options import Attribute, Recall
+from ksuite.campaigns.recalling import Answers
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.dut import vhost_loops
 from ksuite.errors import KsuiteError
@@ -23,7 +24,7 @@ from ksuite.machines.counting import counting_plugin
 from ksuite.machines.snapshot import Snapshot
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.measure.cost import Fingerprint
-from ksuite.measure.result import VARIANTS, NamedComparison
+from ksuite.measure.result import BASE, VARIANTS, NamedComparison
 from ksuite.measure.verdict import Verdict
 from ksuite.plain import Plain
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from ksuite.campaigns.options import CheckOptions
     from ksuite.campaigns.suites import Suite
     from ksuite.measure.verdict import Comparison
+
+
+RECALLS = {Recall.BASE: (BASE,), Recall.ALL: VARIANTS, Recall.NEVER: ()}
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,10 @@ class Bench:
         self.dut.close()
 
     def save_variants(self) -> Prepared:
-        """Load each variant once for all processes that will run tests; one that breaks is left."""
+        """Load each variant once for all processes that will run tests; one that breaks is left.
+
+        One that was once loaded, and may be recalled, is left too: it may not be needed.
+        """
         dut = self.dut
         assert isinstance(dut, RestoredDut)
 
@@ -149,7 +156,14 @@ class Bench:
         prepared = self.prepared
         modules = [name for suite in self.suites for name in suite.modules]
         if prepared.snapshot is not None:
-            return RestoredDut(prepared.snapshot, self._run_directory, modules, prepared.saved)
+            return RestoredDut(
+                prepared.snapshot,
+                self._run_directory,
+                modules,
+                prepared.saved,
+                answers=Answers(Store.default(), prepared.snapshot),
+                recalls=RECALLS[self._options.recall],
+            )
         imports = [name for suite in self.suites for name in suite.imports]
         return LiveDut(self._boot, prepared.release, modules, imports)
 

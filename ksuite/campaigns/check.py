@@ -13,7 +13,7 @@ from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
-from ksuite.kernels.plan import plan_modules
+from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
@@ -118,7 +118,7 @@ class Check:
     def _build(self) -> dict[str, ModuleBuild]:
         self.progress(f"unpacking the source of {self.source.version}")
         self.tree = tree = unpack(self.source, self._store)
-        targets = plan_modules(self.source, tree, self._touched())
+        targets = plan_once(self.source, tree, self._touched(), self._store)
         patches = {
             BASE: self.series.base_patches,
             CANDIDATE: (*self.series.base_patches, *self.series.patches),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import reprlib
 import statistics
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ksuite.dut import vhost_loops
@@ -18,7 +18,7 @@ from ksuite.measure.verdict import Comparison, Threshold, compare
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ksuite.campaigns.dut import Dut
+    from ksuite.campaigns.dut import Answer, Dut
     from ksuite.measure.thresholds import Thresholds
 
 Fault = KernelFault | DutError
@@ -80,6 +80,7 @@ class Costs:
         self._jobs = jobs
         self._progress = progress
         self._values: dict[tuple[str, CostRequest], list[float]] = {}
+        self._recalled: set[tuple[str, CostRequest]] = set()
         self._asked: set[CostRequest] = set()
         self._faults: dict[tuple[str, CostRequest], Fault] = {}
 
@@ -111,25 +112,31 @@ class Costs:
         return len(values) == TURNS.count(variant) * each
 
     def _measure(self, requests: Sequence[CostRequest]) -> None:
-        work = [(variant, request) for variant in TURNS for request in requests]
+        work = [
+            (variant, request, TURNS[:turn].count(variant))
+            for turn, variant in enumerate(TURNS)
+            for request in requests
+        ]
         # Load can't disturb a restored guest; in one that was booted there is room for one.
         with ThreadPoolExecutor(self._jobs if self._exact else 1) as pool:
             measured = list(pool.map(self._turn, work))
-        for turn, values in zip(work, measured, strict=True):
-            self._values.setdefault(turn, []).extend(values)
+        for (variant, request, _), answer in zip(work, measured, strict=True):
+            if answer is not None:
+                self._values.setdefault((variant, request), []).extend(answer.value)
+                self._recalled |= {(variant, request)} if answer.recalled else set()
         self._asked.update(requests)
 
-    def _turn(self, turn: tuple[str, CostRequest]) -> list[float]:
-        variant, request = turn
+    def _turn(self, turn: tuple[str, CostRequest, int]) -> Answer | None:
+        variant, request, repeat = turn
         if known := self._known_fault(variant, request):
-            self._faults[turn] = known
-            return []
+            self._faults[variant, request] = known
+            return None
         self._progress(f"measuring {request.name}: {variant}")
         try:
-            return self._measured(variant, request)
+            return self._measured(variant, request, repeat)
         except (KernelFault, DutError) as fault:
-            self._faults[turn] = fault
-            return []
+            self._faults[variant, request] = fault
+            return None
 
     def _known_fault(self, variant: str, request: CostRequest) -> Fault | None:
         if self._exact:
@@ -137,21 +144,27 @@ class Costs:
         # Each fault of a booted guest costs a boot: the first one speaks for all loops.
         return next((fault for (one, _), fault in self._faults.items() if one == variant), None)
 
-    def _measured(self, variant: str, request: CostRequest) -> list[float]:
-        windows = self._dut.use_for(
+    def _measured(self, variant: str, request: CostRequest, repeat: int) -> Answer:
+        answer = self._dut.use_for(
             variant,
             vhost_loops.measure,
             request.scenario,
             request.frame_bytes,
             WINDOWS,
             ROUNDS,
+            repeat=repeat,
         )
-        must_be_windows(windows, request.name)
-        return [statistics.mean(windows)] if self._exact else list(windows)
+        must_be_windows(answer.value, request.name)
+        values = [statistics.mean(answer.value)] if self._exact else list(answer.value)
+        return replace(answer, value=values)
 
     def _comparison(self, request: CostRequest, threshold: Threshold) -> Comparison:
         base, candidate = (
-            Cost(self._fingerprint(request), tuple(self._values[variant, request]))
+            Cost(
+                self._fingerprint(request),
+                tuple(self._values[variant, request]),
+                recalled=(variant, request) in self._recalled,
+            )
             for variant in VARIANTS
         )
         return compare(base, candidate, threshold)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from ksuite.dut import modules as dut_modules
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
 BOOTS_TRIED = 2
 """Each boot that fails costs the boot's whole time limit."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call returned.
+
+    :param recalled: by a guest of an earlier run; none was started for it.
+    """
+
+    value: Any
+    recalled: bool = False
 
 
 class Dut(ABC):
@@ -56,11 +68,19 @@ class Dut(ABC):
         """
 
     @abstractmethod
-    def use_for(self, variant: str, function: Callable[..., Any], *args: Any) -> Any:
+    def use_for(
+        self, variant: str, function: Callable[..., Any], *args: Any, repeat: int = 0
+    ) -> Answer:
         """Call on the DUT with a variant's modules, as much alone as the machine allows.
 
+        :param repeat: tells several measurements of the same thing from one another.
         :raises KsuiteError: as `use` and `call`.
         """
+
+    @property
+    def recalled(self) -> bool:
+        """Whether all answers since the last `use` are those of a guest of an earlier run."""
+        return False
 
     def offer(self, builds: Mapping[str, ModuleBuild]) -> None:
         """Say which builds can be loaded, by variant."""
@@ -172,10 +192,16 @@ class LiveDut(Dut):
             raise
         self._variant = variant
 
-    def use_for(self, variant: str, function: Callable[..., Any], *args: Any) -> Any:
+    def use_for(
+        self,
+        variant: str,
+        function: Callable[..., Any],
+        *args: Any,
+        repeat: int = 0,  # noqa: ARG002 (a booted guest is asked each time)
+    ) -> Answer:
         """Call with the variant's modules; the guest has been used before."""
         self.use(variant)
-        return self.call(function, *args)
+        return Answer(self.call(function, *args))
 
     def discard(self) -> None:
         """Throw the guest away; the next use boots a fresh one."""

@@ -27,6 +27,14 @@ class Attribute(StrEnum):
     NEVER = "never"
 
 
+class Recall(StrEnum):
+    """Of which variants the answers of earlier guests with the same content stand."""
+
+    BASE = "base"
+    ALL = "all"
+    NEVER = "never"
+
+
 @dataclass(frozen=True)
 class CheckOptions:
     """What to check, and how.
@@ -38,6 +46,7 @@ class CheckOptions:
     :param jobs: guests that one process may measure in at once; as many as there are CPUs when 0.
     :param packages: a file that names Debian packages to add to the image.
     :param thresholds: from when a change of a cost counts.
+    :param recall: whose restored guests are not asked again what guests like them have answered.
     """
 
     series: str
@@ -49,6 +58,7 @@ class CheckOptions:
     jobs: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
     attribute: Attribute = Attribute.COUNTED
+    recall: Recall = Recall.BASE
 
     @property
     def spec(self) -> MachineSpec:
@@ -113,6 +123,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": str(Attribute.COUNTED),
         "help": "which changes of exact costs to follow to the functions that they come from: "
         "those that count, any, or never (default: counted)",
+    },
+    "recall": {
+        "choices": [str(choice) for choice in Recall],
+        "default": str(Recall.BASE),
+        "help": "whose answers of earlier guests stand, where all their content is the same: the "
+        "base's, all, or never (default: base)",
     },
     "benchmark-json": {
         "metavar": "FILE",

@@ -182,10 +182,13 @@ def outcome_of(
     error: BaseException | None,
     variant: str,
     comparison: Comparison | None,
+    *,
+    recalled: bool = False,
 ) -> TestOutcome | None:
     """Return what one phase of a test says of a variant; None where it says nothing yet.
 
     :param comparison: what a test of a cost compared: its verdict tells more than failed or passed.
+    :param recalled: no guest had to be started for it.
     """
     if report.passed and report.when != "call":
         return None
@@ -203,7 +206,8 @@ def outcome_of(
     for old, new in ((f"[{variant}]", ""), (f"[{variant}-", "["), (f"-{variant}]", "]")):
         name = name.replace(old, new) if variant else name
     console = getattr(error, "console", "")
-    return TestOutcome(name, variant, verdict, report.duration, _detail(error), console)
+    detail = _detail(error)
+    return TestOutcome(name, variant, verdict, report.duration, detail, console, recalled)
 
 
 def _detail(error: BaseException | None) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ksuite.campaigns.dut import Dut
+from ksuite.campaigns.dut import Answer, Dut
+from ksuite.campaigns.recalling import RecallingMachine
 from ksuite.dut import modules as dut_modules
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
+    from ksuite.campaigns.recalling import Answers
     from ksuite.machines.image_machine import RestoredMachine
-    from ksuite.machines.machine import Call
+    from ksuite.machines.machine import Call, Machine
     from ksuite.machines.snapshot import Snapshot
 
 
@@ -28,6 +32,8 @@ class RestoredDut(Dut):
 
     :param run_directory: a private directory for mailboxes and saved guests.
     :param saved: the states that other processes have saved already, by their build's key.
+    :param answers: what guests have answered in earlier runs.
+    :param recalls: the variants whose guests need not be asked again.
     """
 
     def __init__(
@@ -36,11 +42,16 @@ class RestoredDut(Dut):
         run_directory: Path,
         modules: Sequence[str],
         saved: dict[str, Path] | None = None,
+        *,
+        answers: Answers | None = None,
+        recalls: Collection[str] = (),
     ) -> None:
         super().__init__(snapshot.release, modules)
         self._snapshot = snapshot
         self._run_directory = run_directory
         self._saving = defaultdict[str, threading.Lock](threading.Lock)
+        self._answers = answers
+        self._recalls = frozenset(recalls)
         self.saved = dict(saved or {})
 
     def use(self, variant: str) -> None:
@@ -49,13 +60,24 @@ class RestoredDut(Dut):
         self.discard()
         self._blamed = variant
         self.save(variant)
-        saved = self._snapshot.at(self.saved[self._builds[variant].key])
-        self._machine = saved.restore(self._run_directory)
+        before = [[self._loading(variant)]]
+        self._machine = self._guest(variant, lambda: self._restore(variant), before)
         self._variant = variant
 
-    def use_for(self, variant: str, function: Callable[..., Any], *args: Any) -> Any:
+    def use_for(
+        self, variant: str, function: Callable[..., Any], *args: Any, repeat: int = 0
+    ) -> Answer:
         """Call in a guest that is used for nothing else; see `run_alone`."""
-        return self.run_alone(variant, [(function, args, {})])[0]
+        self._must_be_tried()
+        start = partial(self._snapshot.restore, self._run_directory)
+        with closing(self._guest(variant, start, repeat=repeat)) as machine:
+            (result,) = self._ask_alone(variant, machine, [(function, args, {})])
+            return Answer(result, recalled=_recalled(machine))
+
+    @property
+    def recalled(self) -> bool:
+        """Whether no guest had to be started since the last `use`."""
+        return _recalled(self._machine)
 
     def run_alone(
         self, variant: str, calls: Sequence[Call], more_arguments: Sequence[str] = ()
@@ -69,40 +91,72 @@ class RestoredDut(Dut):
         :raises KsuiteError: as `use` and `call`; modules that don't unload are a `DutError`.
         """
         self._must_be_tried()
+        with self._snapshot.restore(self._run_directory, more_arguments) as machine:
+            # Who changes QEMU's arguments has themselves to blame.
+            return self._ask_alone(variant, machine, calls, counts=not more_arguments)
+
+    def _ask_alone(
+        self, variant: str, machine: Machine, calls: Sequence[Call], *, counts: bool = True
+    ) -> list[Any]:
         names = [module.name for module in self._builds[variant].modules]
         unloading: Call = (dut_modules.unload, (names,), {})
-        with self._snapshot.restore(self._run_directory, more_arguments) as machine:
-            running, *results, _ = self._first_answers(
-                variant,
-                machine,
-                [self._loading(variant), *calls, unloading],
-                # Who changes QEMU's arguments has themselves to blame.
-                counts=not more_arguments,
-            )
+        message = [self._loading(variant), *calls, unloading]
+        running, *results, _ = self._first_answers(variant, machine, message, counts=counts)
         self._must_be_built(variant, running)
         return results
 
+    def _guest(
+        self,
+        variant: str,
+        start: Callable[[], RestoredMachine],
+        before: Sequence[Sequence[Call]] = (),
+        repeat: int = 0,
+    ) -> RestoredMachine | RecallingMachine:
+        if self._answers is None or variant not in self._recalls:
+            return start()
+        return RecallingMachine(start, self._snapshot.release, self._answers, before, repeat)
+
+    def _restore(self, variant: str) -> RestoredMachine:
+        return self._snapshot.at(self._saved(variant)).restore(self._run_directory)
+
     def save(self, variant: str) -> None:
-        """Have a variant's modules loaded in a saved guest, unless one is there.
+        """Have a variant's modules loaded in a saved guest, unless one is there or was once.
 
         :raises KsuiteError: as `use`.
         """
+        if not self._was_loaded(variant):
+            self._saved(variant)
+
+    def _was_loaded(self, variant: str) -> bool:
+        """Whether a guest of an earlier run has loaded it, and this one's may never be needed."""
+        if self._answers is None or variant not in self._recalls:
+            return False
+        answers = self._answers.recall([[self._loading(variant)]])
+        if answers is not None:
+            self._must_be_built(variant, *answers)
+        return answers is not None
+
+    def _saved(self, variant: str) -> Path:
         key = self._builds[variant].key
         with self._saving[key]:
             if key not in self.saved:
                 self.saved[key] = self._load_and_save(variant)
+        return self.saved[key]
 
     def _load_and_save(self, variant: str) -> Path:
         self._must_be_tried()
         state = self._run_directory / f"{self._builds[variant].key}.state"
         with self._snapshot.restore(self._run_directory) as machine:
-            (running,) = self._first_answers(variant, machine, [self._loading(variant)])
+            loading = [self._loading(variant)]
+            (running,) = self._first_answers(variant, machine, loading)
             self._must_be_built(variant, running)
             machine.save(state)
+        if self._answers is not None and variant in self._recalls:
+            self._answers.keep([loading], [running])
         return state
 
     def _first_answers(
-        self, variant: str, machine: RestoredMachine, calls: Sequence[Call], *, counts: bool = True
+        self, variant: str, machine: Machine, calls: Sequence[Call], *, counts: bool = True
     ) -> list[Any]:
         """Return the answers of a guest that has only just come up."""
         try:
@@ -115,3 +169,7 @@ class RestoredDut(Dut):
             raise
         self._must_be_release(machine)
         return results
+
+
+def _recalled(machine: Machine | None) -> bool:
+    return isinstance(machine, RecallingMachine) and machine.recalled

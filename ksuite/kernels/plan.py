@@ -13,15 +13,23 @@ from typing import TYPE_CHECKING
 from ksuite.errors import NeedsFullBuild, NothingToCompare
 from ksuite.kernels.includes import touched_through_includes
 from ksuite.kernels.kbuild import Directory, evaluate, makefile_of
+from ksuite.kernels.store import digest, file_digest
+from ksuite.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from ksuite.kernels.source import KernelSource
+    from ksuite.kernels.store import Store
 
 _INERT_DIRECTORIES = ("Documentation/", "samples/", "tools/testing/")
 _INERT_NAMES = {"MAINTAINERS", "CREDITS", ".mailmap", ".gitignore"}
+
+
+FORMAT = "1"
+"""Raised whenever the same files give another plan."""
+_FILE = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,32 @@ class ModuleTarget:
     directory: str
     objects: tuple[str, ...]
     file: str
+
+
+@dataclass(frozen=True)
+class _Plan(Plain):
+    targets: tuple[ModuleTarget, ...]
+
+
+def plan_once(
+    source: KernelSource, tree: Path, files: Iterable[str], store: Store
+) -> tuple[ModuleTarget, ...]:
+    """Return what `plan_modules` does, and remember it: looking through a tree takes seconds.
+
+    :param tree: the source's in the store.
+    :raises KsuiteError: as `plan_modules`.
+    """
+    asked = sorted(set(files))
+    order = source.modules / "modules.order"
+    known = (file_digest(order), file_digest(source.config))
+    key = digest(FORMAT, tree.name, source.version, source.release, *known, *asked)
+
+    def make(into: Path) -> None:
+        plan = _Plan(plan_modules(source, tree, asked))
+        (into / _FILE).write_text(plan.as_json(), encoding="utf-8")
+
+    entry = store.obtain("plan", key, make)
+    return _Plan.from_json((entry / _FILE).read_text(encoding="utf-8")).targets
 
 
 def plan_modules(

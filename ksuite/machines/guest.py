@@ -57,11 +57,16 @@ class Guest(ABC):
 
     :param command: what runs the guest: its console on standard error, its connection on the
         other two.
+    :param descriptors: files that it finds open.
     :raises InfrastructureError: a tool is missing.
     """
 
     def __init__(
-        self, spec: MachineSpec, command: Sequence[str], environment: Mapping[str, str]
+        self,
+        spec: MachineSpec,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.spec = spec
         self.release = ""
@@ -77,6 +82,7 @@ class Guest(ABC):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(environment),
+            pass_fds=descriptors,
             # Ctrl-C is for us: the guest ends when we say so.
             start_new_session=True,
         )

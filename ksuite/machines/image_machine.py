@@ -14,7 +14,7 @@ import shutil
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ksuite.errors import InfrastructureError, KernelFault
 from ksuite.machines.guest import CLOSE_SECONDS, NMI_SECONDS, Guest
@@ -45,6 +45,7 @@ class ImageMachine(Guest):
 
     :param run_directory: a private directory for its mailbox.
     :param more_arguments: for QEMU; nothing that a guest could notice.
+    :param descriptors: files that QEMU finds open.
     :raises InfrastructureError: a tool is missing.
     """
 
@@ -56,10 +57,11 @@ class ImageMachine(Guest):
         *,
         paused: bool = False,
         more_arguments: Sequence[str] = (),
+        descriptors: Sequence[int] = (),
     ) -> None:
         self._mailbox = Mailbox(run_directory)
         command = qemu_command(files, spec, self._mailbox.path, paused=paused)
-        super().__init__(spec, [*command, *more_arguments], _ENVIRONMENT)
+        super().__init__(spec, [*command, *more_arguments], _ENVIRONMENT, descriptors)
         self._monitor = threading.Thread(target=self._read_monitor, name="ks-qmp", daemon=True)
         self._monitor.start()
         self._order("qmp_capabilities")
@@ -133,6 +135,13 @@ class ImageMachine(Guest):
         return "gone", "the agent began with garbage"
 
 
+def _opened(snapshot: Path) -> BinaryIO:
+    try:
+        return snapshot.open("rb")
+    except OSError as error:
+        raise InfrastructureError(f"{snapshot} can't be restored: {error.strerror}") from error
+
+
 def _appears(path: Path, within_seconds: float) -> bool:
     deadline = time.monotonic() + within_seconds
     while not path.exists():
@@ -159,8 +168,17 @@ class RestoredMachine(ImageMachine):
         more_arguments: Sequence[str] = (),
     ) -> None:
         self._saved_release = release
-        super().__init__(files, spec, run_directory, paused=True, more_arguments=more_arguments)
-        self._order("migrate-incoming", uri=f"exec:cat {shlex.quote(str(snapshot))}")
+        with _opened(snapshot) as state:
+            super().__init__(
+                files,
+                spec,
+                run_directory,
+                paused=True,
+                more_arguments=more_arguments,
+                descriptors=[state.fileno()],
+            )
+            # A number is the descriptor of a file that QEMU has inherited.
+            self._order("migrate-incoming", uri=f"fd:{state.fileno()}")
 
     def _migrated(self, status: str) -> None:
         if self.release:

@@ -51,8 +51,9 @@ class MachineSpec:
 class Machine(Protocol):
     """A DUT that is up."""
 
-    release: str
-    """``uname -r`` as the DUT says it."""
+    @property
+    def release(self) -> str:
+        """``uname -r`` as the DUT says it."""
 
     def wait_ready(self) -> None:
         """Wait until it is up.

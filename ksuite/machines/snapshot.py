@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
     from ksuite.machines.recipe import Recipe
 
-FORMAT = "3"
+FORMAT = "4"
 """Raised whenever the same inputs make another snapshot."""
 
 
@@ -34,6 +34,7 @@ FORMAT = "3"
 class Snapshot:
     """A guest that waits to be restored.
 
+    :param key: of all that makes its guests what they are.
     :param digest: SHA-256 of the root image, in hex.
     :param versions: what is installed in it, version by package.
     """
@@ -42,6 +43,7 @@ class Snapshot:
     spec: MachineSpec
     state: Path
     release: str
+    key: str
     digest: str
     versions: dict[str, str]
 
@@ -104,6 +106,7 @@ def take_snapshot(
         spec=spec,
         state=entry / "state",
         release=facts["release"],
+        key=digest(key, facts["state"]),
         digest=root.digest,
         versions=root.versions,
     )
@@ -137,6 +140,6 @@ def _boot_and_save(
             msg = f"the distro's own kernel could not be made ready: {fault}"
             raise InfrastructureError(msg) from fault
         release = machine.release
-    facts = {"release": release}
+    facts = {"release": release, "state": file_digest(state)}
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
     return release

@@ -41,10 +41,12 @@ class Cost:
     """The windows of one measurement.
 
     :param windows: time per packet of each window, in the clock's unit.
+    :param recalled: some of it was measured in an earlier run, in a guest with the same content.
     """
 
     fingerprint: Fingerprint
     windows: tuple[float, ...] = field(default=())
+    recalled: bool = False
 
     @property
     def median(self) -> float:

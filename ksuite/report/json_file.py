@@ -54,6 +54,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "unit": cost.unit,
         "spread": cost.spread,
         "windows": list(cost.windows),
+        "recalled": cost.recalled,
         "fingerprint": asdict(cost.fingerprint),
     }
 

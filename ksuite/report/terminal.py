@@ -54,6 +54,8 @@ def _report(result: CheckResult) -> Group:
         parts.append(_functions(result.outcomes))
     if result.comparisons:
         parts.append(_costs(result))
+    if recalled := _recalled(result):
+        parts.append(Text(recalled))
     parts += [_functions_of(named) for named in result.comparisons if named.attribution]
     parts += [
         Text(printable(f"{named.name}: {named.note}")) for named in result.comparisons if named.note
@@ -78,6 +80,20 @@ def _subject(subject: Subject) -> Text:
     if subject.identical:
         lines.append("note      base and candidate have identical object code")
     return Text(printable("\n".join(lines)))
+
+
+def _recalled(result: CheckResult) -> str:
+    """Return what of the result is an earlier run's; empty where nothing is."""
+    tests = sum(outcome.recalled for outcome in result.outcomes)
+    costs = sum(
+        cost.recalled
+        for named in result.comparisons
+        for cost in (named.comparison.base, named.comparison.candidate)
+    )
+    parts = [f"{count} {what}" for count, what in ((tests, "checks"), (costs, "costs")) if count]
+    if not parts:
+        return ""
+    return f"{' and '.join(parts)} recalled from guests with the same content; --recall never asks"
 
 
 def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:

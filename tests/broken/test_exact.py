@@ -19,8 +19,8 @@ import pytest
 
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
-from ksuite.campaigns.options import CheckOptions
-from ksuite.dut import vhost_loops
+from ksuite.campaigns.options import CheckOptions, Recall
+from ksuite.dut import vhost_bad_rings, vhost_loops
 from ksuite.kernels.store import Store
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.thresholds import Thresholds
@@ -61,9 +61,11 @@ def busy_host() -> Iterator[None]:
 
 
 def windows(check: Check, request: CostRequest) -> list[float]:
-    found: list[float] = check.bench.dut.use_for(
+    answer = check.bench.dut.use_for(
         CANDIDATE, vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
     )
+    assert not answer.recalled
+    found: list[float] = answer.value
     return found
 
 
@@ -117,3 +119,20 @@ def test_the_same_modules_show_no_difference_at_all() -> None:
         for request, seen in check.bench.compare_costs(SMALL).items():
             assert seen.difference == 0, request.name
             assert seen.verdict is Verdict.PASS
+
+
+def test_recalled_answers_are_those_that_a_guest_gives() -> None:
+    """The first run may have to ask, the second one must not, and the third one has to."""
+    seen: list[tuple[bool, dict[str, object], tuple[float, ...]]] = []
+    for recall in (Recall.BASE, Recall.BASE, Recall.NEVER):
+        with Check(CheckOptions(series("one-instruction"), recall=recall)) as check:
+            dut = check.bench.dut
+            dut.use(BASE)
+            lie = dut.call(vhost_bad_rings.lie, "tx", "length 0")
+            recalled = dut.recalled
+            cost = check.bench.compare_costs(SMALL[:1])[SMALL[0]]
+            assert not cost.candidate.recalled
+            assert cost.base.recalled is recalled or not seen
+            seen.append((recalled, lie, cost.base.windows))
+    assert [recalled for recalled, *_ in seen[1:]] == [True, False]
+    assert seen[1][1:] == seen[2][1:] == seen[0][1:]

@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fixtures of the tests of the pytest plugin."""
+"""Fixtures of the tests of the pytest plugin, and small disks."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.judging import Judge, Stub, judge_with_workers, new_judge, new_stub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 @pytest.fixture
@@ -22,3 +33,33 @@ def judge(pytester: pytest.Pytester, stub: Stub) -> Judge:
 def workers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """Return a judge that can have workers run the tests."""
     return judge_with_workers(pytester, monkeypatch)
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """Return a directory that others than root may go through, as builds need it."""
+    with tempfile.TemporaryDirectory(prefix="ks-test-") as name:
+        path = Path(name)
+        path.chmod(0o711)
+        yield path
+
+
+@pytest.fixture
+def tiny_disk(open_directory: Path) -> Callable[[str], AbstractContextManager[Path]]:
+    """Return what mounts a file system of a size such as ``1m``."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs needs root")
+
+    @contextmanager
+    def mounted(size: str) -> Iterator[Path]:
+        options = f"size={size},mode=711"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(open_directory)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode()}")
+        try:
+            yield open_directory
+        finally:
+            subprocess.run(["umount", open_directory], check=True)
+
+    return mounted

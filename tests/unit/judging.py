@@ -72,6 +72,7 @@ class StubDut:
         self.late: KernelFault | None = None
         self.late_faults: dict[str, KernelFault] = {}
         self.variant = ""
+        self.recalled = False
 
     def retire(self) -> None:
         if self.variant and self.late:

@@ -74,6 +74,7 @@ def test_version(ksuite: Callable[..., Run]) -> None:
         ["check", "x.patch", "--timeout", "soon"],
         ["check", "x.patch", "--jobs", "0"],
         ["check", "x.patch", "--attribute", "some"],
+        ["check", "x.patch", "--recall", "some"],
         ["doctor", "who"],
     ],
     ids=" ".join,
@@ -175,6 +176,7 @@ def test_options_reach_the_runner(
     options = ["--scenario", "vhost_tx", "--candidate-only", "--json", "r.json", "--clock", "wall"]
     options += ["--timeout", "7", "--kernel", "distro", "--root", "host", "--attribute", "any"]
     options += ["--benchmark-json", "b.json", "--packages", "p.txt", "--thresholds", "t.toml"]
+    options += ["--recall", "never"]
     assert ksuite("check", harmless, *options)[0] == 1
     assert given[0] == str(checkout / "tests" / "vhost")
     expected = {
@@ -185,6 +187,7 @@ def test_options_reach_the_runner(
         "--ks-clock": "wall",
         "--ks-root": "host",
         "--ks-attribute": "any",
+        "--ks-recall": "never",
         "--ks-packages": "p.txt",
         "--ks-thresholds": "t.toml",
         "--ks-timeout": "7.0",
@@ -199,6 +202,7 @@ def test_what_is_not_chosen_is_left_to_pytest(
 ) -> None:
     ksuite("check", harmless)
     assert value(given, "--ks-attribute") == "counted"
+    assert value(given, "--ks-recall") == "base"
     for option in ("--ks-scenario", "--ks-json", "--ks-benchmark-json", "--ks-root"):
         assert option not in given
     assert "--ks-candidate-only" not in given

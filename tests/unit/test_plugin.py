@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from ksuite.campaigns.options import Recall
 from ksuite.errors import (
     DoesNotApply,
     InfrastructureError,
@@ -65,6 +66,24 @@ def test_splat_is_in_the_report_and_in_the_file(judge: Judge) -> None:
     assert told[0]["console"] == "[ 1.0] Call Trace: handle_rx"
     assert told[0]["detail"] == "warn: WARNING"
     assert "Call Trace: handle_rx" in judge.text
+
+
+def test_what_was_recalled_is_told(judge: Judge, stub: Stub) -> None:
+    stub.dut.recalled = True
+    assert judge(PASSES + cost(0.0)) == 0
+    recalled = {(test["test"], test["variant"]): test["recalled"] for test in judge.json["tests"]}
+    assert recalled == {
+        ("test_passes", "base"): True,
+        ("test_passes", "candidate"): True,
+        ("test_cost", ""): False,
+    }
+    assert "2 checks recalled from guests with the same content" in judge.text
+
+
+def test_what_was_asked_is_not_said_to_be_recalled(judge: Judge) -> None:
+    judge(PASSES)
+    assert [test["recalled"] for test in judge.json["tests"]] == [False, False]
+    assert "recalled from" not in judge.text
 
 
 @pytest.mark.parametrize("error", ["DutError(WORDS, WORDS)", "InfrastructureError(WORDS)"])
@@ -147,10 +166,22 @@ def test_interrupt(judge: Judge, stub: Stub, where: str) -> None:
 
 def test_options_reach_the_check(judge: Judge, stub: Stub) -> None:
     options = ("--ks-series", "a.patch", "--ks-kernel", "k", "--ks-timeout", "7")
-    judge(PASSES, *options, "--ks-clock", "wall", "--ks-attribute", "any", "--ks-jobs", "3")
+    judge(
+        PASSES,
+        *options,
+        "--ks-clock",
+        "wall",
+        "--ks-attribute",
+        "any",
+        "--ks-jobs",
+        "3",
+        "--ks-recall",
+        "all",
+    )
     seen = stub.options[0]
     assert (seen.series, seen.kernel, seen.timeout_seconds) == ("a.patch", "k", 7)
     assert (str(seen.clock), str(seen.attribute), seen.jobs) == ("wall", "any", 3)
+    assert seen.recall is Recall.ALL
 
 
 def test_defaults(judge: Judge, stub: Stub) -> None:
@@ -159,10 +190,15 @@ def test_defaults(judge: Judge, stub: Stub) -> None:
     assert seen.series == "", "the suite's own"
     assert (seen.kernel, str(seen.clock)) == ("distro", "instructions")
     assert (str(seen.attribute), seen.jobs) == ("counted", 0)
+    assert seen.recall is Recall.BASE
 
 
 @pytest.mark.parametrize(
-    "option", ["--ks-jobs=0", "--ks-jobs=many", "--ks-attribute=some", "--ks-root=moon"]
+    "option",
+    [
+        *("--ks-jobs=0", "--ks-jobs=many", "--ks-attribute=some", "--ks-root=moon"),
+        "--ks-recall=some",
+    ],
 )
 def test_option_that_makes_no_sense(judge: Judge, stub: Stub, option: str) -> None:
     assert judge(PASSES, option) in {2, pytest.ExitCode.USAGE_ERROR}

@@ -200,7 +200,7 @@ class GuestSnapshot(Snapshot):
 def snapshot(state: Path) -> Snapshot:
     """Return a snapshot that no guest can be restored from."""
     files = DutFiles(*map(Path, ("/boot/vmlinuz", "/initrd", "/root", "/kernel")))
-    return Snapshot(files, MachineSpec(), state, RELEASE, "c0ffee", {"bash": "5.2"})
+    return Snapshot(files, MachineSpec(), state, RELEASE, "5eed", "c0ffee", {"bash": "5.2"})
 
 
 def prepared() -> Prepared:

@@ -13,7 +13,7 @@ from ksuite.campaigns import bench as bench_module
 from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.costs import CostRequest
 from ksuite.campaigns.dut import LiveDut
-from ksuite.campaigns.options import Attribute, CheckOptions
+from ksuite.campaigns.options import Attribute, CheckOptions, Recall
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.suites import VHOST
 from ksuite.dut import modules, vhost_loops
@@ -48,14 +48,21 @@ class Lab:
         self.plugin.count(guest)
         return [float(LEVELS[guest.variant])] * 5
 
-    def bench(self, *, attribute: Attribute = Attribute.COUNTED, jobs: int = 1) -> Bench:
-        options = CheckOptions("", attribute=attribute, jobs=jobs)
+    def bench(
+        self,
+        *,
+        attribute: Attribute = Attribute.COUNTED,
+        jobs: int = 1,
+        recall: Recall = Recall.NEVER,
+    ) -> Bench:
+        options = CheckOptions("", attribute=attribute, jobs=jobs, recall=recall)
         return Bench(self.prepared, options, [VHOST], self.directory)
 
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     lab = Lab(tmp_path)
+    monkeypatch.setenv("KSUITE_STORE", str(tmp_path / "store"))
     monkeypatch.setattr(bench_module, "counting_plugin", lambda _: lab.plugin.path)
     yield lab
     assert lab.guests.alive == []
@@ -124,6 +131,44 @@ def test_variant_that_breaks_is_left_to_the_tests(lab: Lab) -> None:
         assert set(bench.save_variants().saved or {}) == {"base"}
         with pytest.raises(type(PANIC)):
             bench.dut.use("candidate")
+
+
+@pytest.mark.parametrize(
+    ("recall", "asked"),
+    [
+        (Recall.NEVER, {"base", "candidate"}),
+        (Recall.BASE, {"candidate"}),
+        (Recall.ALL, set()),
+    ],
+)
+def test_whose_guests_are_asked_again_is_chosen(lab: Lab, recall: Recall, asked: set[str]) -> None:
+    with lab.bench(recall=recall) as bench:
+        first = bench.compare_costs([RX])[RX]
+    before = len(lab.guests)
+    with lab.bench(recall=recall) as bench:
+        again = bench.compare_costs([RX])[RX]
+    assert {guest.variant for guest in lab.guests.all[before:]} == asked
+    assert [first.base.recalled, first.candidate.recalled] == [False, False]
+    recalled = ["base" not in asked, "candidate" not in asked]
+    assert [again.base.recalled, again.candidate.recalled] == recalled
+    assert again.difference == first.difference == 100
+
+
+def test_answers_that_are_not_recalled_are_not_kept(lab: Lab) -> None:
+    with lab.bench(recall=Recall.NEVER) as bench:
+        bench.compare_costs([RX])
+    before = len(lab.guests)
+    with lab.bench(recall=Recall.ALL) as bench:
+        bench.compare_costs([RX])
+    assert len(lab.guests) == before + 4
+
+
+def test_variant_that_was_loaded_in_an_earlier_run_is_left(lab: Lab) -> None:
+    """A later run may need no guest of the base at all."""
+    with lab.bench(recall=Recall.BASE) as bench:
+        assert set(bench.save_variants().saved or {}) == {"base", "candidate"}
+    with lab.bench(recall=Recall.BASE) as bench:
+        assert set(bench.save_variants().saved or {}) == {"candidate"}
 
 
 def test_costs_are_compared_under_their_conditions(lab: Lab) -> None:

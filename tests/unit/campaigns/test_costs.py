@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -13,16 +14,18 @@ import pytest
 
 from ksuite.campaigns.costs import ROUNDS, TURNS, WINDOWS, CostRequest, Costs
 from ksuite.campaigns.dut import LiveDut
+from ksuite.campaigns.recalling import KIND, Answers
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.dut import vhost_loops
 from ksuite.errors import DutError, InfrastructureError, KsuiteError, NothingToCompare
+from ksuite.kernels.store import Store
 from ksuite.measure.thresholds import Thresholds
 from ksuite.measure.verdict import Verdict
 from tests.unit.campaigns.guests import PANIC, RELEASE, WAIT_SECONDS, Guest, Guests
 from tests.unit.measure.samples import FINGERPRINT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from ksuite.measure.cost import Fingerprint
@@ -46,15 +49,20 @@ class Lab:
     """Costs, and the guests that they are measured in.
 
     :param exact: each turn is in a guest of its own.
+    :param recalls: the variants of which answers are kept in the directory, for the next lab.
     """
 
-    def __init__(self, directory: Path, *, exact: bool, jobs: int = 1) -> None:
+    def __init__(
+        self, directory: Path, *, exact: bool, jobs: int = 1, recalls: Collection[str] = ()
+    ) -> None:
         self.exact = exact
         self.guests = Guests(directory)
         self.guests.does[vhost_loops.measure] = self._measure
         self.dut: LiveDut | RestoredDut
         if exact:
-            self.dut = RestoredDut(self.guests.snapshot(), directory, [])
+            snapshot = self.guests.snapshot()
+            answers = Answers(Store(directory / "store"), snapshot)
+            self.dut = RestoredDut(snapshot, directory, [], answers=answers, recalls=recalls)
         else:
             self.dut = LiveDut(self.guests.boot, RELEASE, [], [])
         self.dut.offer(self.guests.builds)
@@ -376,6 +384,68 @@ def test_trouble_of_ours_ends_all_that_measure(tmp_path: Path) -> None:
         lab.compare(*requests)
     assert len(lab.turns) < 4 * len(requests)
     assert lab.guests.alive == []
+
+
+def remembering(directory: Path, *recalls: str) -> Lab:
+    """Return a lab whose guests' answers grow, where it has to ask them."""
+    lab = Lab(directory, exact=True, recalls=recalls)
+    lab.answers = growing()
+    return lab
+
+
+def test_each_turn_is_recalled_as_one_of_its_own(tmp_path: Path) -> None:
+    """Two turns that were one and the same measurement would say nothing of a spread."""
+    seen = remembering(tmp_path, "base", "candidate").compare(RX, TX)
+    assert seen[RX].base.windows == (1001, 1002)
+    again = remembering(tmp_path, "base", "candidate")
+    for request, recalled in again.compare(RX, TX).items():
+        assert recalled.base.windows == seen[request].base.windows
+        assert recalled.candidate.windows == seen[request].candidate.windows
+    assert again.turns == []
+    assert len(again.guests) == 0
+
+
+def test_cost_that_was_measured_is_not_recalled(lab: Lab) -> None:
+    seen = lab.compare(RX)[RX]
+    assert (seen.base.recalled, seen.candidate.recalled) == (False, False)
+
+
+def test_cost_says_whether_it_is_recalled(tmp_path: Path) -> None:
+    remembering(tmp_path, "base").compare(RX)
+    seen = remembering(tmp_path, "base").compare(RX, TX)
+    assert (seen[RX].base.recalled, seen[RX].candidate.recalled) == (True, False)
+    assert (seen[TX].base.recalled, seen[TX].candidate.recalled) == (False, False)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_cost_of_which_one_turn_is_recalled_says_so(tmp_path: Path, lost: int) -> None:
+    remembering(tmp_path, "base").compare(RX)
+    turns = sorted((tmp_path / "store" / KIND).iterdir())
+    assert len(turns) == 2
+    shutil.rmtree(turns[lost])
+    lab = remembering(tmp_path, "base")
+    assert lab.compare(RX)[RX].base.recalled
+    assert Counter(variant for variant, _ in lab.turns) == {"base": 1, "candidate": 2}
+
+
+@pytest.mark.parametrize("error", [PANIC, REFUSED], ids=type)
+def test_variant_that_breaks_is_measured_again_in_the_next_run(
+    tmp_path: Path, error: KsuiteError
+) -> None:
+    for _ in range(2):
+        lab = remembering(tmp_path, "base", "candidate")
+        lab.breaks("base", error)
+        assert lab.compare(RX) == {}
+        assert faults(lab, RX) == {("base", RX): error}
+        assert [variant for variant, _ in lab.turns].count("base") == 1
+
+
+def test_garbage_that_is_recalled_is_no_cost_either(tmp_path: Path) -> None:
+    for _ in range(2):
+        lab = remembering(tmp_path, "base")
+        lab.answers = lambda *_: []
+        with pytest.raises(InfrastructureError, match="the DUT sent no costs but"):
+            lab.compare(RX)
 
 
 def test_requests_are_sorted_and_named() -> None:

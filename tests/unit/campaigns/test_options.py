@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ksuite.campaigns.options import MOST_JOBS, CheckOptions, jobs, time_limit
+from ksuite.campaigns.options import MOST_JOBS, OPTIONS, CheckOptions, Recall, jobs, time_limit
 from ksuite.errors import ExitCode, UserError
 from ksuite.machines.machine import Clock, Root
 
@@ -53,3 +53,12 @@ def test_snapshots_have_no_wall_clock() -> None:
 def test_guests_are_as_the_options_say() -> None:
     spec = CheckOptions("", clock=Clock.WALL, timeout_seconds=7).spec
     assert (spec.clock, spec.call_timeout_seconds) == (Clock.WALL, 7)
+
+
+def test_candidate_is_asked_anew_unless_it_is_chosen_otherwise() -> None:
+    assert CheckOptions("").recall is Recall.BASE
+    assert Recall(OPTIONS["recall"]["default"]) is Recall.BASE
+
+
+def test_every_way_to_recall_can_be_chosen() -> None:
+    assert [Recall(choice) for choice in OPTIONS["recall"]["choices"]] == list(Recall)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FUNCTIONS = (FunctionCost("handle_rx", "vhost_net", 10.25, 12.5),)
 NAMED = NamedComparison("vhost_rx 64 B", comparison(0.1), Attribution(1000.0, 1100.0, FUNCTIONS))
+RECALLED = replace(
+    NAMED, comparison=replace(NAMED.comparison, base=replace(NAMED.comparison.base, recalled=True))
+)
 
 
 class Judged:
@@ -49,9 +53,10 @@ def outcome(verdict: Verdict, variant: str = "candidate", test: str = "test_a") 
         Told(
             "vhost/test_a.py::test_a", (outcome(Verdict.PASS), outcome(Verdict.FAIL, "base")), NAMED
         ),
+        Told("a", (replace(outcome(Verdict.PASS, "base"), recalled=True),), RECALLED),
         Told("a", (TestOutcome("b", "", Verdict.FAIL, 0.1, "\x1b[2J\0ü\ud800", "\u2028"),)),
     ],
-    ids=["nothing", "beside", "all", "any text"],
+    ids=["nothing", "beside", "all", "recalled", "any text"],
 )
 def test_what_is_told_arrives_as_it_was(told: Told) -> None:
     text = told.as_json()

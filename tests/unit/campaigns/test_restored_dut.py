@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ksuite.campaigns.dut import Answer
+from ksuite.campaigns.recalling import KIND, Answers
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.dut import modules
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
+from ksuite.kernels.store import Store
+from ksuite.measure.result import VARIANTS
 from tests.unit.campaigns.guests import (
     GONE,
     IN_USE,
@@ -27,7 +31,7 @@ from tests.unit.campaigns.guests import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from ksuite.machines.machine import Call
@@ -42,6 +46,7 @@ class Lab:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.store = Store(directory / "store")
         self.guests = Guests(directory)
         self.dut = self.new_dut()
 
@@ -51,6 +56,32 @@ class Lab:
         dut = RestoredDut(snapshot, self.directory, ["tun", "vhost_net"], saved)
         dut.offer(self.guests.builds)
         return dut
+
+    def recalling(
+        self,
+        recalls: Collection[str] = VARIANTS,
+        *,
+        key: str = "5eed",
+        suite: tuple[str, ...] = ("vhost_net",),
+    ) -> RestoredDut:
+        """Return a DUT as another run would have it, over the same store.
+
+        :param recalls: the variants that need not be asked again.
+        :param key: the snapshot's.
+        :param suite: the modules that it needs.
+        """
+        snapshot = replace(self.guests.snapshot(), key=key)
+        answers = Answers(self.store, snapshot)
+        dut = RestoredDut(snapshot, self.directory, suite, answers=answers, recalls=recalls)
+        dut.offer(self.guests.builds)
+        return dut
+
+    def offer_other_modules(self, variant: str) -> None:
+        """Let a variant's next build be another one, as another series would have it."""
+        build = self.guests.builds[variant]
+        build.modules[0].path.write_bytes(b"other")
+        other = replace(build.modules[0], build_id="other")
+        self.guests.builds[variant] = replace(build, modules=(other, *build.modules[1:]))
 
     def used(self) -> Guest:
         """Call something, and return the guest that it reached."""
@@ -63,11 +94,11 @@ class Lab:
         """Return how many guests had modules loaded into them."""
         return sum("load" in guest.did for guest in self.guests.all)
 
-    def expect_other_build(self, variant: str) -> None:
+    def expect_other_build(self, variant: str, dut: RestoredDut | None = None) -> None:
         """Offer a module that won't have the build-id that it was built with."""
         build = self.guests.builds[variant]
         other = replace(build.modules[0], build_id="else")
-        self.dut.offer({variant: replace(build, modules=(other, *build.modules[1:]))})
+        (dut or self.dut).offer({variant: replace(build, modules=(other, *build.modules[1:]))})
 
 
 @pytest.fixture
@@ -299,7 +330,7 @@ def test_use_for_has_a_guest_to_itself(lab: Lab) -> None:
     lab.dut.use("base")
     mine = lab.used()
     before = len(lab.guests)
-    assert lab.dut.use_for("candidate", work) == "answer"
+    assert lab.dut.use_for("candidate", work).value == "answer"
     (other,) = lab.guests.all[before:]
     assert other.did == ["load", "work", "unload"]
     assert other.asked[-1] == ("unload", list(NAMES))
@@ -321,7 +352,7 @@ def test_use_for_asks_for_all_of_it_at_once_of_a_pristine_guest(lab: Lab) -> Non
 
 def test_use_for_hands_over_arguments(lab: Lab) -> None:
     lab.guests.does[work] = lambda _, *args: list(args)
-    assert lab.dut.use_for("base", work, "vhost_tx", 64) == ["vhost_tx", 64]
+    assert lab.dut.use_for("base", work, "vhost_tx", 64).value == ["vhost_tx", 64]
 
 
 def test_run_alone_answers_each_call_and_hands_arguments_to_qemu(lab: Lab) -> None:
@@ -370,7 +401,7 @@ def test_use_for_runs_side_by_side(lab: Lab) -> None:
     lab.guests.does[work] = lambda guest: (meeting.wait(WAIT_SECONDS), guest.variant)[1]
     variants = ["base", "candidate", "base"]
     with ThreadPoolExecutor(len(variants)) as pool:
-        seen = list(pool.map(lambda variant: lab.dut.use_for(variant, work), variants))
+        seen = list(pool.map(lambda variant: lab.dut.use_for(variant, work).value, variants))
     assert seen == variants
     assert len(lab.guests) == 3
 
@@ -379,3 +410,363 @@ def test_nothing_is_left_when_a_check_breaks_off(lab: Lab) -> None:
     break_off(lab.dut)
     assert len(lab.guests) == 2
     assert lab.guests.alive == []
+
+
+def test_what_was_answered_once_needs_no_guest(lab: Lab) -> None:
+    for recalled in (False, True):
+        before = len(lab.guests)
+        with lab.recalling() as dut:
+            for variant in VARIANTS:
+                dut.use(variant)
+                assert [dut.call(work, number) for number in (1, 2)] == ["answer"] * 2
+                assert dut.recalled is recalled
+                assert dut.use_for(variant, work, 64) == Answer("answer", recalled)
+            dut.retire()
+            assert dut.late_faults == {}
+        assert (len(lab.guests) == before) is recalled
+
+
+def test_next_use_of_the_same_run_needs_none_either(lab: Lab) -> None:
+    with lab.recalling() as dut:
+        for recalled in (False, True):
+            dut.use("base")
+            before = len(lab.guests)
+            assert dut.call(work) == "answer"
+            assert dut.recalled is recalled
+            assert (len(lab.guests) == before) is recalled
+
+
+def test_guest_that_is_up_is_not_recalled(lab: Lab) -> None:
+    assert not lab.dut.recalled
+    lab.dut.use("base")
+    assert not lab.dut.recalled
+    assert lab.dut.use_for("base", work) == Answer("answer", recalled=False)
+
+
+def test_nothing_is_recalled_where_nobody_was_asked(lab: Lab) -> None:
+    with lab.recalling() as dut:
+        assert not dut.recalled
+        dut.use("base")
+        dut.discard()
+        assert not dut.recalled
+
+
+def test_another_call_starts_a_guest_that_is_told_what_went_before(lab: Lab) -> None:
+    def echo(guest: Guest, number: int) -> tuple[str, int]:
+        return guest.variant, number
+
+    lab.guests.does[work] = echo
+    for last in (4, 3):
+        with lab.recalling() as dut:
+            dut.use("candidate")
+            before = len(lab.guests)
+            assert [dut.call(work, number) for number in (2, 1)] == [
+                *(("candidate", 2), ("candidate", 1)),
+            ]
+            assert dut.recalled is (last == 3)
+            assert dut.call(work, last) == ("candidate", last)
+            assert not dut.recalled
+    saving, guest = lab.guests.all[before:]
+    assert saving.did == ["load"]
+    assert saving.closed
+    assert guest.restored_from != saving.restored_from
+    assert guest.asked == [("work", 2), ("work", 1), ("work", 3)]
+
+
+def test_guest_that_is_needed_after_all_is_restored_from_where_it_was_saved(lab: Lab) -> None:
+    with lab.recalling() as dut:
+        dut.use("base")
+    with lab.recalling() as dut:
+        dut.use("base")
+        for number in range(3):
+            dut.call(work, number)
+        dut.use("base")
+        dut.call(work, "other")
+    assert lab.loads() == 2, "each run by itself"
+    assert len(lab.guests) == 4
+
+
+ANOTHER_RUN: dict[str, Callable[[Lab], RestoredDut]] = {
+    "other suite": lambda lab: lab.recalling(suite=("tun", "vhost_net")),
+    "other snapshot": lambda lab: lab.recalling(key="other"),
+}
+
+
+def other_modules(lab: Lab) -> RestoredDut:
+    lab.offer_other_modules("base")
+    return lab.recalling()
+
+
+@pytest.mark.parametrize(
+    "another",
+    [*ANOTHER_RUN.values(), other_modules],
+    ids=[*ANOTHER_RUN, "other modules"],
+)
+def test_guests_that_are_not_the_same_are_asked(
+    lab: Lab, another: Callable[[Lab], RestoredDut]
+) -> None:
+    for new_dut in (Lab.recalling, another):
+        before = len(lab.guests)
+        with new_dut(lab) as dut:
+            dut.use("base")
+            dut.call(work)
+            assert not dut.recalled
+            assert not dut.use_for("base", work).recalled
+        assert len(lab.guests) == before + 3
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["use", "use_for"])
+def test_other_arguments_are_another_question(lab: Lab, alone: bool) -> None:
+    lab.guests.does[work] = lambda _, *args: list(args)
+
+    def asked(dut: RestoredDut, *args: Any) -> Answer:
+        if alone:
+            return dut.use_for("base", work, *args)
+        dut.use("base")
+        return Answer(dut.call(work, *args), dut.recalled)
+
+    with lab.recalling() as dut:
+        assert asked(dut, "vhost_tx", 64) == Answer(["vhost_tx", 64])
+        assert asked(dut, "vhost_tx", 1500) == Answer(["vhost_tx", 1500])
+        assert asked(dut, "vhost_tx", 64) == Answer(["vhost_tx", 64], recalled=True)
+
+
+def test_another_repeat_is_another_question(lab: Lab) -> None:
+    numbers = iter(range(10))
+    lab.guests.does[work] = lambda _: next(numbers)
+    for recalled in (False, True):
+        with lab.recalling() as dut:
+            seen = [dut.use_for("base", work, repeat=repeat) for repeat in (0, 1)]
+            assert seen == [Answer(0, recalled), Answer(1, recalled)]
+    assert len(lab.guests) == 2
+
+
+def test_same_modules_under_another_name_are_the_same(lab: Lab) -> None:
+    """A series that changes nothing."""
+    builds = dict.fromkeys(VARIANTS, lab.guests.builds["base"])
+    with lab.recalling() as dut:
+        dut.offer(builds)
+        assert not dut.use_for("base", work).recalled
+        assert dut.use_for("candidate", work).recalled
+
+
+def test_variant_that_may_not_be_recalled_is_always_asked(lab: Lab) -> None:
+    for _ in range(2):
+        before = len(lab.guests)
+        with lab.recalling({"base"}) as dut:
+            dut.use("candidate")
+            dut.call(work)
+            assert not dut.recalled
+            assert not dut.use_for("candidate", work).recalled
+        assert [guest.variant for guest in lab.guests.all[before:]] == ["candidate"] * 3
+
+
+def test_variant_that_may_not_be_recalled_leaves_nothing_to_recall(lab: Lab) -> None:
+    with lab.recalling(()) as dut:
+        dut.use("base")
+        dut.call(work)
+        dut.use_for("base", work)
+    assert not (lab.store.root / KIND).exists()
+
+
+def test_what_is_run_alone_is_asked_each_time(lab: Lab) -> None:
+    """QEMU's arguments may have it write a file."""
+    for count in (1, 2):
+        with lab.recalling() as dut:
+            assert dut.run_alone("base", [(work, (), {})]) == ["answer"]
+        assert len(lab.guests) == count
+
+
+@pytest.mark.parametrize("error", [PANIC, REFUSED, GONE], ids=type)
+def test_trouble_in_a_call_is_met_again(lab: Lab, error: KsuiteError) -> None:
+    lab.guests.trouble[work] = error
+    for _ in range(2):
+        with lab.recalling() as dut:
+            dut.use("base")
+            with pytest.raises(type(error)) as raised:
+                dut.call(work)
+            assert raised.value is error
+            assert lab.guests[-1].did == ["work"]
+            assert dut.faults["base"] == isinstance(error, KernelFault)
+
+
+@pytest.mark.parametrize("where", [modules.load, work, modules.unload], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(("error", "faults"), [(PANIC, 1), (REFUSED, 1), (GONE, 0)], ids=str)
+def test_trouble_in_a_guest_of_its_own_is_met_again(
+    lab: Lab, where: Callable[..., Any], error: KsuiteError, faults: int
+) -> None:
+    lab.guests.trouble[where] = error
+    for count in (1, 2):
+        with lab.recalling() as dut:
+            with pytest.raises(type(error)) as raised:
+                dut.use_for("base", work)
+            assert raised.value is error
+            assert +dut.faults == +Counter(base=faults)
+        assert len(lab.guests) == count
+        assert lab.guests.alive == []
+
+
+@pytest.mark.parametrize(("error", "faults"), [(PANIC, 1), (REFUSED, 1), (GONE, 0)], ids=str)
+def test_variant_that_could_not_be_loaded_is_tried_again(
+    lab: Lab, error: KsuiteError, faults: int
+) -> None:
+    lab.guests.trouble[modules.load] = error
+    for count in (1, 2):
+        with lab.recalling() as dut:
+            with pytest.raises(type(error)) as raised:
+                dut.use("candidate")
+            assert raised.value is error
+            assert +dut.faults == +Counter(candidate=faults)
+        assert len(lab.guests) == count
+
+
+def test_unloading_is_recalled_too(lab: Lab) -> None:
+    for count in (2, 2):
+        with lab.recalling() as dut:
+            dut.use("base")
+            dut.retire()
+            assert dut.late_faults == {}
+        assert len(lab.guests) == count
+    assert lab.guests[-1].asked == [("unload", list(NAMES))]
+
+
+@pytest.mark.parametrize(("error", "kind"), [(IN_USE, "leak"), (PANIC, "panic")], ids=str)
+def test_late_trouble_of_what_is_recalled_is_met_again(
+    lab: Lab, error: KsuiteError, kind: str
+) -> None:
+    """Whose answers stand must not get away with what it broke afterwards."""
+    lab.guests.trouble[modules.unload] = error
+    for recalled in (False, True):
+        with lab.recalling() as dut:
+            dut.use("base")
+            dut.call(work)
+            assert dut.recalled is recalled
+            dut.retire()
+            assert lab.guests[-1].did == ["work", "unload"]
+            assert {name: fault.kind for name, fault in dut.late_faults.items()} == {"base": kind}
+            assert +dut.faults == Counter(base=1)
+
+
+def test_variant_that_was_loaded_in_an_earlier_run_is_not_loaded_to_be_saved(lab: Lab) -> None:
+    with lab.recalling() as dut:
+        dut.save("base")
+        assert set(dut.saved) == {"base"}
+    with lab.recalling() as dut:
+        dut.save("base")
+        assert dut.saved == {}
+        dut.save("candidate")
+        assert set(dut.saved) == {"candidate"}
+    assert [guest.variant for guest in lab.guests.all] == ["base", "candidate"]
+
+
+def test_variant_that_was_loaded_and_must_be_asked_is_saved(lab: Lab) -> None:
+    for recalls in (VARIANTS, ["base"]):
+        with lab.recalling(recalls) as dut:
+            dut.save("candidate")
+            assert set(dut.saved) == {"candidate"}
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["use", "use_for"])
+def test_build_ids_that_are_recalled_are_checked(lab: Lab, alone: bool) -> None:
+    def using(dut: RestoredDut) -> None:
+        if alone:
+            dut.use_for("base", work)
+        else:
+            dut.use("base")
+
+    with lab.recalling() as dut:
+        using(dut)
+    before = len(lab.guests)
+    with lab.recalling() as dut:
+        lab.expect_other_build("base", dut)
+        with pytest.raises(InfrastructureError, match="build-ids on the DUT"):
+            using(dut)
+        assert dut.faults.total() == 0
+    assert len(lab.guests) == before
+
+
+def test_build_that_was_refused_is_refused_again(lab: Lab) -> None:
+    for _ in range(2):
+        with lab.recalling() as dut:
+            lab.expect_other_build("base", dut)
+            for using in (dut.use, lambda variant, dut=dut: dut.use_for(variant, work)):
+                with pytest.raises(InfrastructureError, match="build-ids on the DUT"):
+                    using("base")
+
+
+def test_damaged_answers_are_asked_anew(lab: Lab) -> None:
+    with lab.recalling() as dut:
+        dut.use("base")
+        dut.call(work)
+        dut.use_for("base", work)
+    kept = list((lab.store.root / KIND).iterdir())
+    assert len(kept) == 3
+    for place in kept:
+        (place / "answers").write_bytes(b"")
+    for recalled in (False, True):
+        with lab.recalling() as dut:
+            dut.use("base")
+            assert dut.call(work) == "answer"
+            assert dut.recalled is recalled
+            assert dut.use_for("base", work) == Answer("answer", recalled)
+
+
+def test_store_that_can_not_be_written_means_asking_again(lab: Lab) -> None:
+    lab.store.root.write_text("no directory")
+    for count in (3, 6):
+        with lab.recalling() as dut:
+            dut.use("base")
+            assert dut.call(work) == "answer"
+            assert dut.use_for("base", work) == Answer("answer")
+        assert len(lab.guests) == count
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["use", "use_for"])
+def test_guests_that_are_started_late_are_not_tried_for_ever(lab: Lab, alone: bool) -> None:
+    def using(dut: RestoredDut) -> None:
+        if alone:
+            dut.use_for("base", work)
+        else:
+            dut.use("base")
+            dut.call(work)
+
+    with lab.recalling() as dut:
+        dut.use("base")
+    before = len(lab.guests)
+    lab.guests.stillborn = NO_AGENT
+    with lab.recalling() as dut:
+        for _ in range(2):
+            with pytest.raises(InfrastructureError, match="no agent"):
+                using(dut)
+        with pytest.raises(InfrastructureError, match="not tried again"):
+            using(dut)
+        assert dut.faults.total() == 0
+    assert len(lab.guests) == before + 2
+
+
+@pytest.mark.parametrize("where", [modules.load, work], ids=lambda f: f.__name__)
+def test_guest_that_was_started_late_is_closed_when_interrupted(
+    lab: Lab, where: Callable[..., Any]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    lab.guests.does[where] = interrupt
+    with lab.recalling() as dut, pytest.raises(KeyboardInterrupt):
+        dut.use_for("base", work)
+    assert lab.guests[0].closed
+
+
+def test_recalled_and_asked_run_side_by_side(lab: Lab) -> None:
+    lab.guests.does[work] = lambda guest, number: [guest.variant, number]
+    with lab.recalling() as dut:
+        for number in range(4):
+            dut.use_for("base", work, number)
+    work_to_do = [(variant, number) for variant in VARIANTS for number in range(8)]
+    with lab.recalling({"base"}) as dut, ThreadPoolExecutor(4) as pool:
+        seen = list(pool.map(lambda one: dut.use_for(one[0], work, one[1]), work_to_do))
+    assert seen == [
+        Answer([variant, number], recalled=variant == "base" and number < 4)
+        for variant, number in work_to_do
+    ]
+    assert len(lab.guests) == 4 + 12

@@ -4,11 +4,6 @@
 from __future__ import annotations
 
 import difflib
-import os
-import subprocess
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -19,8 +14,7 @@ from ksuite.kernels.source import KernelSource, distro_source, unpack
 from ksuite.kernels.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 
 class Edit(Protocol):
@@ -61,33 +55,3 @@ def edit(tree: Path) -> Edit:
         return Patch("edit.patch", "an edit", text, touched_files(text, "edit.patch"))
 
     return make
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """Return a directory that others than root may go through, as builds need it."""
-    with tempfile.TemporaryDirectory(prefix="ks-test-") as name:
-        path = Path(name)
-        path.chmod(0o711)
-        yield path
-
-
-@pytest.fixture
-def tiny_disk(open_directory: Path) -> Callable[[str], AbstractContextManager[Path]]:
-    """Return what mounts a file system of a size such as ``1m``."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a tmpfs needs root")
-
-    @contextmanager
-    def mounted(size: str) -> Iterator[Path]:
-        options = f"size={size},mode=711"
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(open_directory)]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode()}")
-        try:
-            yield open_directory
-        finally:
-            subprocess.run(["umount", open_directory], check=True)
-
-    return mounted

@@ -61,6 +61,7 @@ GOLDEN = {
             "seconds": 1.5,
             "detail": "lost 3 packets",
             "console": "[ 1.0] Oops",
+            "recalled": False,
         }
     ],
     "costs": [
@@ -76,6 +77,7 @@ GOLDEN = {
                 "unit": "instructions/packet",
                 "spread": 0.0,
                 "windows": [1000.0, 1000.0, 1000.0],
+                "recalled": False,
                 "fingerprint": FINGERPRINT,
             },
             "candidate": {
@@ -83,6 +85,7 @@ GOLDEN = {
                 "unit": "instructions/packet",
                 "spread": 0.0,
                 "windows": pytest.approx([1100.0, 1100.0, 1100.0]),
+                "recalled": False,
                 "fingerprint": FINGERPRINT,
             },
             "note": "",
@@ -94,6 +97,18 @@ GOLDEN = {
 
 def test_structure() -> None:
     assert json.loads(json.dumps(as_plain(RESULT))) == GOLDEN
+
+
+def test_what_was_recalled_is_told() -> None:
+    compared = comparison(0.1)
+    recalled = replace(compared, base=replace(compared.base, recalled=True))
+    whole = result(
+        replace(FAILED, recalled=True), costs=(NamedComparison("vhost_tx 64 B", recalled),)
+    )
+    told = as_plain(whole)
+    assert [test["recalled"] for test in told["tests"]] == [True]
+    [cost] = told["costs"]
+    assert (cost["base"]["recalled"], cost["candidate"]["recalled"]) == (True, False)
 
 
 def test_attribution_is_told_by_function() -> None:

@@ -122,6 +122,43 @@ def test_cost_that_was_not_attributed_has_no_table() -> None:
     assert "where" not in render(result(costs=costs(0.1)))
 
 
+def recalled_costs(base: bool, candidate: bool) -> NamedComparison:
+    seen = comparison(0.0)
+    seen = replace(
+        seen,
+        base=replace(seen.base, recalled=base),
+        candidate=replace(seen.candidate, recalled=candidate),
+    )
+    return NamedComparison("vhost_tx 64 B", seen)
+
+
+@pytest.mark.parametrize(
+    ("checks", "costs", "told"),
+    [
+        ((True, True, False), (), "2 checks recalled from guests"),
+        ((False,), ((True, False), (True, True)), "3 costs recalled from guests"),
+        ((True, True), ((False, True), (False, True)), "2 checks and 2 costs recalled from guests"),
+    ],
+    ids=["checks", "costs", "both"],
+)
+def test_what_was_recalled_is_told(
+    checks: tuple[bool, ...], costs: tuple[tuple[bool, bool], ...], told: str
+) -> None:
+    """Who is not convinced must see that nothing was asked, and how to have it asked."""
+    passed = outcome("test_a", "base", Verdict.PASS)
+    outcomes = [replace(passed, recalled=recalled) for recalled in checks]
+    text = render(result(*outcomes, costs=tuple(recalled_costs(*pair) for pair in costs)))
+    assert text.count("recalled") == 1
+    [line] = [line.strip() for line in text.splitlines() if "recalled" in line]
+    assert line.startswith(told)
+    assert "--recall never" in line
+
+
+def test_nothing_recalled_nothing_told() -> None:
+    text = render(result(outcome("test_a", "base", Verdict.PASS), costs=costs(0.1)))
+    assert "recall" not in text
+
+
 @pytest.mark.parametrize("verdict", Verdict)
 def test_verdict_of_the_run(verdict: Verdict) -> None:
     text = render(replace(result(), verdict=verdict, exit_code=3, error="what went wrong"))
