@@ -27,7 +27,7 @@ BOOTS_TRIED = 2
 class Answer:
     """What a call returned.
 
-    :param recalled: by a guest of an earlier run; none was started for it.
+    :param recalled: by an earlier guest with the same content; none was started for it.
     """
 
     value: Any
@@ -79,7 +79,7 @@ class Dut(ABC):
 
     @property
     def recalled(self) -> bool:
-        """Whether all answers since the last `use` are those of a guest of an earlier run."""
+        """Whether all answers since the last `use` are those of an earlier guest."""
         return False
 
     def offer(self, builds: Mapping[str, ModuleBuild]) -> None:

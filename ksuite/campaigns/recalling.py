@@ -50,10 +50,12 @@ class Answers:
         :param repeat: tells several measurements of the same thing from one another.
         """
         entry = self._store.entry(KIND, self._key(said, repeat))
-        if entry is None:
-            return None
-        answers: list[Any] = gateway_base.loads_internal((entry / _FILE).read_bytes())
-        return answers
+        # Somebody else may be removing it.
+        with suppress(FileNotFoundError):
+            if entry is not None:
+                answers: list[Any] = gateway_base.loads_internal((entry / _FILE).read_bytes())
+                return answers
+        return None
 
     def keep(self, said: Messages, answers: list[Any], repeat: int = 0) -> None:
         """Keep what a guest has answered; what there is no room for will be asked again."""
@@ -126,17 +128,18 @@ class RecallingMachine:
 
     def run(self, calls: Sequence[Call], timeout: float | None = None) -> list[Any]:
         """Return what is known, or else ask; see `Machine.run`."""
-        said = [*self._before, *self._said, calls]
+        earlier = list(self._said)
+        # What a call that fails has left behind is part of all that comes after it.
+        self._said.append(calls)
+        said = [*self._before, *self._said]
         if self._machine is None:
             known = self._answers.recall(said, self._repeat)
             if known is not None:
-                self._said.append(calls)
                 return known
             self._machine = self._start()
-            for earlier in self._said:
-                self._machine.run(earlier, timeout)
+            for message in earlier:
+                self._machine.run(message, timeout)
         answers = self._machine.run(calls, timeout)
-        self._said.append(calls)
         self._answers.keep(said, answers, self._repeat)
         return answers
 

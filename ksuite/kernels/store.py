@@ -91,6 +91,9 @@ class Store:
         """Return the error for a child process that found no space left in the store."""
         return disk_full(self._called, _REMEDY)
 
+    def _unwritable(self, why: str) -> InfrastructureError:
+        return InfrastructureError(f"{self._called} can't be written: {why}; {_REMEDY}")
+
     def keep_log(self, name: str, text: str) -> Path:
         """Write a log that outlives a failed build, and return where it is."""
         with self._writable("logs"):
@@ -116,8 +119,9 @@ class Store:
                 for directory in (self._temporary, self.root / kind):
                     directory.mkdir(parents=True, exist_ok=True)
             except (PermissionError, NotADirectoryError, FileExistsError) as error:
-                msg = f"{self._called} can't be written: {error.strerror}; {_REMEDY}"
-                raise InfrastructureError(msg) from error
+                raise self._unwritable(str(error.strerror)) from error
+            if not os.access(self.root / kind, os.W_OK):
+                raise self._unwritable("it is read-only")
             yield
 
     @contextmanager

@@ -41,7 +41,7 @@ class Cost:
     """The windows of one measurement.
 
     :param windows: time per packet of each window, in the clock's unit.
-    :param recalled: some of it was measured in an earlier run, in a guest with the same content.
+    :param recalled: some of it was recalled from a guest with the same content, not measured now.
     """
 
     fingerprint: Fingerprint

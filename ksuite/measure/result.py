@@ -26,7 +26,7 @@ class TestOutcome:
     :param variant: base, candidate, or empty where the test compares both.
     :param seconds: host time it took.
     :param console: the console around a kernel fault.
-    :param recalled: its guest's answers are those of an earlier run's guest with the same content.
+    :param recalled: all answers are those of an earlier guest with the same content.
     """
 
     __test__ = False

@@ -90,10 +90,11 @@ def _recalled(result: CheckResult) -> str:
         for named in result.comparisons
         for cost in (named.comparison.base, named.comparison.candidate)
     )
-    parts = [f"{count} {what}" for count, what in ((tests, "checks"), (costs, "costs")) if count]
+    counts = ((tests, "check"), (costs, "cost"))
+    parts = [f"{count} {what}{'s' * (count > 1)}" for count, what in counts if count]
     if not parts:
         return ""
-    return f"{' and '.join(parts)} recalled from guests with the same content; --recall never asks"
+    return f"{' and '.join(parts)} recalled from guests with the same content; --recall never runs them"
 
 
 def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:

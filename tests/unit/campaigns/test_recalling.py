@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -340,3 +341,32 @@ def test_guest_ends_with_its_machine(lab: Lab) -> None:
     assert len(lab.guests.alive) == 1
     machine.close()
     assert lab.guests.alive == []
+
+
+def test_refused_call_is_part_of_what_went_before(lab: Lab) -> None:
+    """A DutError doesn't end the guest: what it answers next is not what a fresh one would."""
+    refused: list[Guest] = []
+
+    def answer(guest: Guest, number: int) -> str:
+        if number == 1:
+            refused.append(guest)
+            raise DutError("refused")
+        return "after it" if guest in refused else "fresh"
+
+    lab.guests.does[work] = answer
+    machine = lab.machine()
+    with pytest.raises(DutError):
+        machine.call(work, 1)
+    assert machine.call(work, 2) == "after it"
+    assert lab.machine().call(work, 2) == "fresh"
+
+
+def test_read_only_store_means_asking_again(
+    lab: Lab, tiny_disk: Callable[[str], AbstractContextManager[Path]]
+) -> None:
+    with tiny_disk("1m") as root:
+        lab.store = Store(root / "store")
+        lab.told([TWO])
+        subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+        assert lab.machine().call(work, 2) == [2]
+        assert lab.machine().call(work, 1) == [1]
