@@ -94,7 +94,8 @@ def _recalled(result: CheckResult) -> str:
     parts = [f"{count} {what}{'s' * (count > 1)}" for count, what in counts if count]
     if not parts:
         return ""
-    return f"{' and '.join(parts)} recalled from guests with the same content; --recall never runs them"
+    what = " and ".join(parts)
+    return f"{what} recalled from guests with the same content; --recall never runs them"
 
 
 def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
