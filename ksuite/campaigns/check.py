@@ -184,6 +184,7 @@ class Check:
             compiler=self.source.compiler,
             cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,
             vcpus=self.spec.vcpus,
+            memory_mib=self.spec.memory_mib,
             qemu=self.qemu.split(".")[0],
             root=snapshot.digest if snapshot else str(Root.HOST),
         )

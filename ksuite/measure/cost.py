@@ -32,6 +32,7 @@ class Fingerprint:
     compiler: str
     cpu_model: str
     vcpus: int
+    memory_mib: int
     qemu: str
     root: str
 

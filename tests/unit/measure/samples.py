@@ -24,6 +24,7 @@ FINGERPRINT = Fingerprint(
     compiler="gcc-12 12.2.0",
     cpu_model="Nehalem",
     vcpus=1,
+    memory_mib=1024,
     qemu="7",
     root="host",
 )

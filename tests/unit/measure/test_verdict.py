@@ -25,6 +25,7 @@ OTHER = {
     "compiler": "gcc-13",
     "cpu_model": "host",
     "vcpus": 2,
+    "memory_mib": 2048,
     "qemu": "8",
     "root": "0badcafe",
 }

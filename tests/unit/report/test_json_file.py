@@ -31,6 +31,7 @@ FINGERPRINT = {
     "compiler": "gcc-12 12.2.0",
     "cpu_model": "Nehalem",
     "vcpus": 1,
+    "memory_mib": 1024,
     "qemu": "7",
     "root": "host",
 }
