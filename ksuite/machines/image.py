@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
     from ksuite.machines.recipe import Recipe
 
-FORMAT = "1"
+FORMAT = "2"
 """Raised whenever the same recipe makes another image."""
 EPOCH = "1767225600"
 """The time of every file, 2026-01-01, so that the same packages make the same image."""
@@ -34,8 +35,11 @@ ALIGN_BYTES = 2 << 20
 """The kernel maps persistent memory in sections of this size."""
 PYTHON_VERSION = "3.11"
 BUILD_SECONDS = 900
+HOSTS_OWN = ("hostname", "hosts", "resolv.conf")
+"""Files of /etc that mmdebstrap copies from its host."""
 _MISSING_PACKAGE = re.compile(r"Unable to locate package (\S+)")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "SOURCE_DATE_EPOCH": EPOCH}
+_INSTALLERS_OWN = {".lock", "INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,11 @@ def root_image(recipe: Recipe, store: Store, progress: Callable[[str], None]) ->
             versions = _debian_versions(top) | dict(name.split("==") for name in recipe.python)
             progress("building the DUT's image: file system")
             shutil.copy(top / "usr" / "bin" / "busybox", into)
-            _pack(top, into, versions)
+            pack(top, into, versions)
         finally:
             shutil.rmtree(top, ignore_errors=True)
 
-    return _read(store.obtain("dut-root", f"{FORMAT}-{recipe.root_key}", make))
+    return read(store.obtain("dut-root", f"{FORMAT}-{recipe.root_key}", make))
 
 
 def kernel_image(
@@ -92,13 +96,13 @@ def kernel_image(
             for headers in _header_directories(source):
                 place = top / headers.relative_to("/")
                 shutil.copytree(headers, place, symlinks=True)
-            _pack(top, into, {})
+            pack(top, into, {})
         finally:
             shutil.rmtree(top, ignore_errors=True)
 
     content = digest(source.version, recipe.kernel_key, _seen(source, recipe))
     key = f"{FORMAT}-{source.release}-{content}"
-    return _read(store.obtain("dut-kernel", key, make))
+    return read(store.obtain("dut-kernel", key, make))
 
 
 def _seen(source: KernelSource, recipe: Recipe) -> str:
@@ -133,10 +137,15 @@ def _install_python(recipe: Recipe, top: Path) -> None:
     uv = str(beside) if beside.exists() else shutil.which("uv")
     command = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
     command += ["install", "-q", "--target", str(place), "--no-deps", "--only-binary=:all:"]
+    command += ["--no-compile", *(["--link-mode=copy"] if uv else [])]
     command += [f"--python-version={PYTHON_VERSION}", *recipe.python]
     _command(command, network=True, inherit=True)
-    for tests in [path for path in place.rglob("tests") if path.is_dir()]:
-        shutil.rmtree(tests)
+    # Scripts are for this host's Python, and the records are the installer's.
+    for path in [place / "bin", *place.rglob("tests")]:
+        shutil.rmtree(path, ignore_errors=True)
+    for path in [*place.glob("*"), *place.glob("*.dist-info/*")]:
+        if path.name in _INSTALLERS_OWN:
+            path.unlink()
     # All files will have one time: Python must not compare it with the one in its cache.
     compiling = ["python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-f"]
     inside = [f"/usr/lib/python{PYTHON_VERSION}", "/usr/lib/python3", f"/{place.relative_to(top)}"]
@@ -169,7 +178,31 @@ def _header_directories(source: KernelSource) -> list[Path]:
     return sorted({place for place in places if place.is_dir()} | {source.headers.resolve()})
 
 
-def _pack(top: Path, into: Path, versions: dict[str, str]) -> None:
+def leave_no_trace_of_this_host(top: Path) -> None:
+    """Make the same packages the same bytes wherever they were installed."""
+    for name in HOSTS_OWN:
+        (top / "etc" / name).unlink(missing_ok=True)
+    top.chmod(0o755)
+    for path in top.rglob("*"):
+        mode = path.lstat().st_mode
+        # The umask had its say where no package did.
+        if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+            path.chmod(_without_umask(mode))
+
+
+def _without_umask(mode: int) -> int:
+    """Return the permissions of a file that all may read and its owner may write."""
+    executable = stat.S_ISDIR(mode) or mode & stat.S_IXUSR
+    writable = stat.S_IMODE(mode) if mode & stat.S_ISVTX else stat.S_IMODE(mode) & ~0o022
+    return writable | (0o755 if executable else 0o644)
+
+
+def pack(top: Path, into: Path, versions: dict[str, str]) -> None:
+    """Make an image of a directory, and note what is in it.
+
+    :raises InfrastructureError: it can't be made.
+    """
+    leave_no_trace_of_this_host(top)
     image = into / "image.erofs"
     _command([tool("mkfs.erofs", "erofs-utils"), f"-T{EPOCH}", f"-U{UUID}", str(image), str(top)])
     with image.open("r+b") as file:
@@ -179,7 +212,8 @@ def _pack(top: Path, into: Path, versions: dict[str, str]) -> None:
     (into / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
-def _read(entry: Path) -> Image:
+def read(entry: Path) -> Image:
+    """Return what `pack` made."""
     facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
     return Image(entry / "image.erofs", facts["digest"], facts["versions"])
 
