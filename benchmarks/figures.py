@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
 from ksuite.campaigns.options import CheckOptions, Recall
-from ksuite.dut import setup, vhost_loops
+from ksuite.dut import loops, setup
 from ksuite.kernels.source import distro_source
 from ksuite.kernels.store import Store, run_directory
 from ksuite.machines.machine import MachineSpec, Root
@@ -172,7 +172,7 @@ def window(_options: argparse.Namespace) -> None:
 
 def _windows(check: Check, variant: str, request: CostRequest, count: int = WINDOWS) -> list[float]:
     answer = check.bench.dut.use_for(
-        variant, vhost_loops.measure, request.scenario, request.frame_bytes, count, ROUNDS
+        variant, loops.measure, request.scenario, request.frame_bytes, count, ROUNDS
     )
     windows: list[float] = answer.value
     return windows

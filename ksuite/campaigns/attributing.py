@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, must_be_windows
+from ksuite.dut import loops
 from ksuite.dut import symbols as dut_symbols
-from ksuite.dut import vhost_loops
 from ksuite.errors import InfrastructureError
 from ksuite.machines.counting import plugin_arguments, read_counts
 from ksuite.measure.attribution import Symbols, attribute, by_function, must_add_up
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ksuite.machines.machine import Call
     from ksuite.measure.attribution import Attribution, Place
 
-PACKETS = WINDOWS * ROUNDS * vhost_loops.BATCH
-
 
 def attribute_cost(
     dut: RestoredDut, request: CostRequest, plugin: Path, run_directory: Path, jobs: int
@@ -38,12 +36,14 @@ def attribute_cost(
     :raises KsuiteError: as `RestoredDut.run_alone`; the counts don't add up to the cost.
     """
 
+    packets = WINDOWS * ROUNDS * loops.batch(request.scenario)
+
     def counted(variant: str) -> Counter[Place]:
         with tempfile.TemporaryDirectory(dir=run_directory) as scratch:
             output = Path(scratch) / "counts"
             calls: list[Call] = [
                 (
-                    vhost_loops.measure,
+                    loops.measure,
                     (request.scenario, request.frame_bytes, WINDOWS, ROUNDS),
                     {},
                 ),
@@ -57,9 +57,9 @@ def attribute_cost(
         if not isinstance(kallsyms, bytes) or not isinstance(maps, bytes):
             raise InfrastructureError("the DUT sent no symbols")
         must_be_windows(windows, request.name)
-        must_add_up(sum(counts.values()) / PACKETS, statistics.mean(windows))
+        must_add_up(sum(counts.values()) / packets, statistics.mean(windows))
         return by_function(counts, Symbols(kallsyms, maps))
 
     with ThreadPoolExecutor(jobs) as pool:
         base, candidate = pool.map(counted, VARIANTS)
-    return attribute(base, candidate, PACKETS)
+    return attribute(base, candidate, packets)

@@ -16,7 +16,7 @@ from ksuite.campaigns.dut import Dut, LiveDut
 from ksuite.campaigns.options import Attribute, Recall
 from ksuite.campaigns.recalling import Answers
 from ksuite.campaigns.restored_dut import RestoredDut
-from ksuite.dut import vhost_loops
+from ksuite.dut import loops
 from ksuite.errors import KsuiteError
 from ksuite.kernels.build import ModuleBuild
 from ksuite.kernels.store import Store
@@ -189,6 +189,9 @@ class Bench:
         return replace(
             self.prepared.conditions,
             scenario=request.scenario,
-            scenario_version=vhost_loops.VERSION,
-            parameters=(("batch", vhost_loops.BATCH), ("frame_bytes", request.frame_bytes)),
+            scenario_version=loops.version(request.scenario),
+            parameters=(
+                ("batch", loops.batch(request.scenario)),
+                ("frame_bytes", request.frame_bytes),
+            ),
         )

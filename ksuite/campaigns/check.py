@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ksuite.campaigns.bench import Bench, Prepared
-from ksuite.campaigns.suites import Suite, exercised, suites_for
+from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
 from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_once
@@ -137,7 +137,8 @@ class Check:
 
     def _snapshot(self) -> Snapshot:
         recipe = read_recipe(self.options.packages)
-        imports = [name for suite in self.suites for name in suite.imports]
+        # One snapshot serves all suites: what one of them doesn't need costs it nothing.
+        imports = sorted({name for suite in SUITES for name in suite.imports})
         return take_snapshot(self.source, recipe, self.spec, imports, self._store, self.progress)
 
     @property

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ksuite.dut import vhost_loops
+from ksuite.dut import loops
 from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.measure.cost import Cost, Fingerprint
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
@@ -147,7 +147,7 @@ class Costs:
     def _measured(self, variant: str, request: CostRequest, repeat: int) -> Answer:
         answer = self._dut.use_for(
             variant,
-            vhost_loops.measure,
+            loops.measure,
             request.scenario,
             request.frame_bytes,
             WINDOWS,

@@ -59,7 +59,7 @@ VHOST = Suite(
     scenarios=("vhost_tx", "vhost_rx", "vhost_echo", "vhost_function"),
     modules=("tun", "vhost_net"),
     imports=(
-        "vhost_loops",
+        "loops",
         "vhost_transfer",
         "vhost_fairness",
         "vhost_queues",
@@ -72,7 +72,24 @@ VHOST = Suite(
     default_series="patches/vhost-rx-tx-limits",
 )
 
-SUITES = (VHOST,)
+TC = Suite(
+    name="tc",
+    paths=("net/sched/act_mirred.c", "net/sched/cls_flower.c"),
+    scenarios=("tc_redirect", "tc_mirror", "tc_drop", "tc_function"),
+    modules=(
+        "sch_ingress",
+        "cls_flower",
+        "cls_matchall",
+        "act_mirred",
+        "act_gact",
+        "dummy",
+        "veth",
+    ),
+    imports=("loops", "tc_mirred", "tc_flower", "modules", "symbols"),
+    default_series="patches/act-mirred-clone-removal",
+)
+
+SUITES = (VHOST, TC)
 SCENARIO_NAMES = tuple(name for suite in SUITES for name in (suite.name, *suite.scenarios))
 """What ``--scenario`` takes."""
 

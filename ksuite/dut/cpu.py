@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,3 +24,23 @@ def real_time() -> Iterator[None]:
         yield
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@contextmanager
+def prompt_softirqs() -> Iterator[None]:
+    """Let ksoftirqd run before real-time threads, too.
+
+    While it is runnable, no softirq runs where it was raised (kernel/softirq.c, do_softirq()): a
+    sender that comes before it would pile up what it sends.
+    """
+    (ksoftirqd,) = _threads("ksoftirqd/0")
+    os.sched_setscheduler(ksoftirqd, os.SCHED_FIFO, os.sched_param(2))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(ksoftirqd, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _threads(name: str) -> list[int]:
+    named = Path("/proc").glob("[0-9]*/comm")
+    return [int(path.parent.name) for path in named if path.read_text() == f"{name}\n"]

@@ -16,6 +16,14 @@ STAMP = slice(42, 50)
 """Where a frame's number goes: the first payload bytes behind Ethernet, IPv4 and UDP."""
 
 Bytes2D = npt.NDArray[np.uint8]
+ETHERTYPE_EXPERIMENTAL = 0x88B5
+"""IEEE 802 local experimental 1: no protocol handler takes it."""
+
+
+def frame_of(size: int) -> bytes:
+    """Return an Ethernet frame of `size` bytes that no protocol wants."""
+    header = bytes.fromhex("020000000002 020000000001") + ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
+    return header + (bytes(range(256)) * 8)[: size - len(header)]
 
 
 class FrameBatch:

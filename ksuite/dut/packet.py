@@ -10,10 +10,14 @@ import mmap
 import select
 import socket
 import struct
-from typing import Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SOL_PACKET = 263
 PACKET_RX_RING = 5
@@ -22,12 +26,17 @@ PACKET_TX_RING = 13
 PACKET_QDISC_BYPASS = 20
 PACKET_IGNORE_OUTGOING = 23
 TPACKET_V2 = 1
+SO_SNDBUFFORCE = 32
+SEND_BUFFER_BYTES = 64 << 20
+"""More than a ring takes, even when nothing of it has been freed yet."""
 ETH_P_ALL = 0x0003
 
 STATUS_AVAILABLE = 0
 STATUS_SEND_REQUEST = 1
 STATUS_KERNEL = 0
 STATUS_USER = 1
+STATUS_VLAN_VALID = 1 << 4
+VLAN_TAG_AT = 12
 
 HEADER = np.dtype(
     [
@@ -36,9 +45,14 @@ HEADER = np.dtype(
         ("snaplen", "<u4"),
         ("mac", "<u2"),
         ("net", "<u2"),
-        ("rest", "V16"),
+        ("seconds", "<u4"),
+        ("nanoseconds", "<u4"),
+        ("vlan_tci", "<u2"),
+        ("vlan_tpid", "<u2"),
+        ("padding", "V4"),
     ]
 )
+"""struct tpacket2_hdr."""
 TX_DATA_OFFSET = HEADER.itemsize
 RX_DATA_OFFSET = 66
 """Where the kernel puts an untagged frame's Ethernet header (tpacket_rcv(): tp_mac)."""
@@ -51,16 +65,20 @@ class PacketRing:
 
     :param slots: frames in the ring.
     :param slot_bytes: bytes of a slot, a power of two, frame header included.
+    :param bypass: send past the qdisc, and so past TC's egress hook.
     """
 
-    def __init__(self, interface: str, slots: int, slot_bytes: int, *, send: bool) -> None:
+    def __init__(
+        self, interface: str, slots: int, slot_bytes: int, *, send: bool, bypass: bool = True
+    ) -> None:
         self.slots = slots
         self._send = send
         self._next = 0
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
         if send:
-            self._socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+            self._socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, int(bypass))
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
         else:
             self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         block = max(slot_bytes, mmap.PAGESIZE)
@@ -108,6 +126,23 @@ class PacketRing:
         self.headers["status"][slots] = STATUS_KERNEL
         self._next = (self._next + len(slots)) % self.slots
 
+    def take(self) -> list[bytes]:
+        """Take what has been received so far, without waiting, as it was on the wire."""
+        slots = self.received()
+        taken = [self._frame(slot) for slot in slots]
+        self.release(slots)
+        return taken
+
+    def _frame(self, slot: np.intp) -> bytes:
+        header = self.headers[slot]
+        start = int(header["mac"])
+        data = bytes(self.slots_bytes[slot, start : start + int(header["len"])])
+        if not header["status"] & STATUS_VLAN_VALID:
+            return data
+        # The kernel keeps the outer tag beside the packet.
+        tag = struct.pack("!HH", header["vlan_tpid"], header["vlan_tci"])
+        return data[:VLAN_TAG_AT] + tag + data[VLAN_TAG_AT:]
+
     def wait(self, timeout_seconds: float) -> bool:
         """Sleep until a frame is there; False when none came in time."""
         return bool(self._poll.poll(timeout_seconds * 1000))
@@ -116,3 +151,12 @@ class PacketRing:
         slots = np.arange(self._next, self._next + count) % self.slots
         self._next = (self._next + count) % self.slots
         return slots
+
+
+@contextmanager
+def generator(interface: str, frame: bytes, count: int) -> Iterator[PacketRing]:
+    """Yield a ring whose `count` slots all hold the same frame, ready to be sent."""
+    with PacketRing(interface, count, 2048, send=True) as ring:
+        ring.frames[:, : len(frame)] = np.frombuffer(frame, dtype=np.uint8)
+        ring.headers["len"] = len(frame)
+        yield ring

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ksuite.dut.frames import frame_of
 from ksuite.dut.packet import PacketRing
 from ksuite.dut.tap import tap
-from ksuite.dut.vhost_loops import frame_of
 from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 from ksuite.dut.vring import DESC_F_NEXT, DESC_F_WRITE, Virtqueue
 

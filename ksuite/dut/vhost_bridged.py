@@ -19,10 +19,10 @@ import numpy as np
 from ksuite.dut import batches
 from ksuite.dut.cpu import real_time
 from ksuite.dut.frames import FrameBatch, Verifier
+from ksuite.dut.links import bridge, veth
 from ksuite.dut.netns import inside, namespace
 from ksuite.dut.packet import PacketRing
 from ksuite.dut.tap import tap
-from ksuite.dut.veth import bridge, veth
 from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import numpy as np
 
 from ksuite.dut.agent import CannotObserveError
 from ksuite.dut.cpu import real_time
+from ksuite.dut.frames import frame_of
 from ksuite.dut.packet import PacketRing
 from ksuite.dut.probes import vhost_bursts
 from ksuite.dut.tap import tap
-from ksuite.dut.vhost_loops import frame_of
 from ksuite.dut.vhostnet import HEADER_BYTES, RX, TX, RingShape, VhostNet
 
 if TYPE_CHECKING:

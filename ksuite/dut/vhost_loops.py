@@ -17,22 +17,20 @@ and candidate.
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ksuite.dut.cpu import real_time
-from ksuite.dut.marks import Marks
-from ksuite.dut.packet import PacketRing
+from ksuite.dut.frames import frame_of
+from ksuite.dut.packet import generator
 from ksuite.dut.tap import tap
 from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VERSION = 4
+VERSION = 5
 """Raised whenever a change here changes a cost."""
 
 BATCH = 500
@@ -42,23 +40,7 @@ Not a multiple of VHOST_NET_PKT_WEIGHT (256): a batch that ends with a full burs
 queued once more and off the tap's wait queue, so that the next batch is sent without wake-ups, 2 %
 cheaper for a reason that is the batch's own.
 """
-WARM_UP_ROUNDS = 16
-"""After these, each round costs what the one before did."""
 SHAPE = RingShape(entries=1024)
-ALIGN_NS = 20_000_000
-"""Windows start at multiples of this on the DUT's clock, each a bit later than the one before."""
-TICK_NS = 4_000_000
-"""CONFIG_HZ=250. A window has one tick more or less by where in it it starts: a harmless edit must
-not move a window across that edge and look like a change, so all of a tick is sampled."""
-SETTLE_NS = 2_000_000
-ETHERTYPE_EXPERIMENTAL = 0x88B5
-"""IEEE 802 local experimental 1: no protocol handler takes it."""
-
-
-def frame_of(size: int) -> bytes:
-    """Return an Ethernet frame of `size` bytes that no protocol wants."""
-    header = bytes.fromhex("020000000002 020000000001") + ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
-    return header + (bytes(range(256)) * 8)[: size - len(header)]
 
 
 @contextmanager
@@ -89,7 +71,7 @@ def rx_round(frame_bytes: int) -> Iterator[Callable[[], None]]:
     with ExitStack() as stack:
         link = stack.enter_context(tap())
         device = stack.enter_context(VhostNet(SHAPE))
-        ring = stack.enter_context(_generator(frame_bytes))
+        ring = stack.enter_context(generator("tap0", frame_of(frame_bytes), BATCH))
         device.attach(link.fds[0])
         queue = device.rx
         queue.post(np.arange(SHAPE.entries))
@@ -114,7 +96,7 @@ def echo_round(frame_bytes: int) -> Iterator[Callable[[], None]]:
     with ExitStack() as stack:
         link = stack.enter_context(tap())
         device = stack.enter_context(VhostNet(SHAPE))
-        ring = stack.enter_context(_generator(frame_bytes))
+        ring = stack.enter_context(generator("tap0", frame_of(frame_bytes), BATCH))
         device.attach(link.fds[0])
         rx, tx = device.rx, device.tx
         # Descriptor i of both rings names the same buffer: what came in goes out, uncopied.
@@ -142,49 +124,9 @@ def echo_round(frame_bytes: int) -> Iterator[Callable[[], None]]:
         _expect(counters["rx_packets"], received[0])
 
 
-@contextmanager
-def _generator(frame_bytes: int) -> Iterator[PacketRing]:
-    with PacketRing("tap0", BATCH, 2048, send=True) as ring:
-        ring.frames[:, :frame_bytes] = np.frombuffer(frame_of(frame_bytes), dtype=np.uint8)
-        ring.headers["len"] = frame_bytes
-        yield ring
-
-
 def _expect(counted: int, wanted: int) -> None:
     if counted != wanted:
         raise OSError(f"tap0 counted {counted} packets where {wanted} were sent")
 
 
 LOOPS = {"vhost_tx": tx_round, "vhost_rx": rx_round, "vhost_echo": echo_round}
-
-
-def measure(loop: str, frame_bytes: int, windows: int, rounds: int) -> list[float]:
-    """Warm up, run windows of `rounds` rounds, and return each one's cost.
-
-    :return: nanoseconds of the DUT's clock per packet, one a window.
-    """
-    costs = []
-    marks = Marks()
-    with LOOPS[loop](frame_bytes) as run, real_time():
-        _repeat(run, WARM_UP_ROUNDS)
-        for number in range(windows):
-            _sleep_until(number * TICK_NS // windows)
-            marks.begin()
-            costs.append(_repeat(run, rounds) / (rounds * BATCH))
-            marks.end()
-    return costs
-
-
-def _repeat(run: Callable[[], None], rounds: int) -> int:
-    """Return how many nanoseconds it takes."""
-    start = time.monotonic_ns()
-    for _ in range(rounds):
-        run()
-    return time.monotonic_ns() - start
-
-
-def _sleep_until(phase_ns: int) -> None:
-    """Sleep to the next point of the DUT's clock that is this long after a multiple of ALIGN_NS."""
-    now = time.monotonic_ns()
-    target = (now + SETTLE_NS) // ALIGN_NS * ALIGN_NS + ALIGN_NS + phase_ns
-    time.sleep((target - now) / 1e9)

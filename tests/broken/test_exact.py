@@ -20,7 +20,7 @@ import pytest
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
 from ksuite.campaigns.options import CheckOptions, Recall
-from ksuite.dut import vhost_bad_rings, vhost_loops
+from ksuite.dut import loops, vhost_bad_rings
 from ksuite.kernels.store import Store
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.thresholds import Thresholds
@@ -62,7 +62,7 @@ def busy_host() -> Iterator[None]:
 
 def windows(check: Check, request: CostRequest) -> list[float]:
     answer = check.bench.dut.use_for(
-        CANDIDATE, vhost_loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
+        CANDIDATE, loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
     )
     assert not answer.recalled
     found: list[float] = answer.value

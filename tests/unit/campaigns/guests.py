@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
 
-from ksuite.campaigns.attributing import PACKETS
 from ksuite.campaigns.bench import Prepared
-from ksuite.dut import modules
+from ksuite.campaigns.costs import ROUNDS, WINDOWS
+from ksuite.dut import loops, modules
 from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.kernels.build import BuiltModule, ModuleBuild
@@ -36,6 +36,8 @@ PANIC = KernelFault("panic", "Kernel panic - not syncing")
 IN_USE = DutError("unload vhost_net: Resource temporarily unavailable")
 GONE = InfrastructureError("the guest ended")
 NAMES = ("vhost", "vhost_net")
+PACKETS = WINDOWS * ROUNDS * loops.batch("vhost_rx")
+"""What all windows of a cost handle."""
 WAIT_SECONDS = 10
 """What a test waits for something that comes at once where all is well."""
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.campaigns.attributing import PACKETS, attribute_cost
+from ksuite.campaigns.attributing import attribute_cost
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
 from ksuite.campaigns.restored_dut import RestoredDut
-from ksuite.dut import symbols, vhost_loops
+from ksuite.dut import loops, symbols
 from ksuite.errors import InfrastructureError, KernelFault
 from ksuite.measure.attribution import FunctionCost
 from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin
@@ -35,7 +35,7 @@ class Lab:
         self.plugin = Plugin(self.guests, COUNTED)
         self.asked: list[tuple[object, ...]] = []
         self.costs = {name: [float(level)] * WINDOWS for name, level in COUNTED.items()}
-        self.guests.does[vhost_loops.measure] = self._measure
+        self.guests.does[loops.measure] = self._measure
         self.dut = RestoredDut(self.guests.snapshot(), directory, [])
         self.dut.offer(self.guests.builds)
 
@@ -67,7 +67,6 @@ def test_what_is_counted_is_what_was_measured(lab: Lab) -> None:
     """The same windows of the same loop, each variant in one go in a guest of its own."""
     lab.attribute()
     assert lab.asked == [("vhost_rx", 64, WINDOWS, ROUNDS)] * 2
-    assert PACKETS == WINDOWS * ROUNDS * vhost_loops.BATCH
     assert [guest.runs for guest in lab.guests.all] == [1, 1]
     assert {guest.variant for guest in lab.guests.all} == {"base", "candidate"}
     assert lab.guests.alive == []
@@ -86,7 +85,7 @@ def test_counts_that_do_not_add_up_are_refused(lab: Lab) -> None:
 
 
 def test_guest_that_sets_no_marks_is_told(lab: Lab) -> None:
-    lab.guests.does[vhost_loops.measure] = lambda *_: [1000.0] * WINDOWS
+    lab.guests.does[loops.measure] = lambda *_: [1000.0] * WINDOWS
     with pytest.raises(InfrastructureError, match="plugin did not count"):
         lab.attribute()
 
@@ -107,7 +106,7 @@ def test_garbage_is_no_cost(lab: Lab, garbage: list[float]) -> None:
 
 
 def test_fault_while_counting_is_raised(lab: Lab) -> None:
-    lab.guests.trouble[vhost_loops.measure] = PANIC
+    lab.guests.trouble[loops.measure] = PANIC
     with pytest.raises(KernelFault):
         lab.attribute()
     assert lab.guests.alive == []

@@ -16,7 +16,7 @@ from ksuite.campaigns.dut import LiveDut
 from ksuite.campaigns.options import Attribute, CheckOptions, Recall
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.suites import VHOST
-from ksuite.dut import modules, vhost_loops
+from ksuite.dut import loops, modules
 from ksuite.errors import InfrastructureError
 from ksuite.measure.verdict import Verdict, compare
 from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin, prepared
@@ -36,7 +36,7 @@ class Lab:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.guests = Guests(directory)
-        self.guests.does[vhost_loops.measure] = self._measure
+        self.guests.does[loops.measure] = self._measure
         self.plugin = Plugin(self.guests, LEVELS)
         self.measured: list[str] = []
         self.prepared = replace(
@@ -180,8 +180,8 @@ def test_costs_are_compared_under_their_conditions(lab: Lab) -> None:
     assert fingerprint == replace(
         lab.prepared.conditions,
         scenario="vhost_tx",
-        scenario_version=vhost_loops.VERSION,
-        parameters=(("batch", vhost_loops.BATCH), ("frame_bytes", 1500)),
+        scenario_version=loops.version(RX.scenario),
+        parameters=(("batch", loops.batch(RX.scenario)), ("frame_bytes", 1500)),
     )
 
 

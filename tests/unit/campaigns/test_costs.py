@@ -16,7 +16,7 @@ from ksuite.campaigns.costs import ROUNDS, TURNS, WINDOWS, CostRequest, Costs
 from ksuite.campaigns.dut import LiveDut
 from ksuite.campaigns.recalling import KIND, Answers
 from ksuite.campaigns.restored_dut import RestoredDut
-from ksuite.dut import vhost_loops
+from ksuite.dut import loops
 from ksuite.errors import DutError, InfrastructureError, KsuiteError, NothingToCompare
 from ksuite.kernels.store import Store
 from ksuite.measure.thresholds import Thresholds
@@ -57,7 +57,7 @@ class Lab:
     ) -> None:
         self.exact = exact
         self.guests = Guests(directory)
-        self.guests.does[vhost_loops.measure] = self._measure
+        self.guests.does[loops.measure] = self._measure
         self.dut: LiveDut | RestoredDut
         if exact:
             snapshot = self.guests.snapshot()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Links that join things: veth pairs and bridges, through pyroute2; all up, all silent."""
+"""Links without hardware, through pyroute2: veth pairs, bridges, dummies; all up, all silent."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,20 +25,47 @@ def bring_up(name: str) -> int:
 
 
 @contextmanager
-def veth(near: str, far: str, far_namespace: str) -> Iterator[None]:
-    """Create a veth pair whose far end is in another namespace."""
+def veth(near: str, far: str, far_namespace: str = "") -> Iterator[None]:
+    """Create a veth pair whose far end is in another namespace, if one is named."""
     with IPRoute() as routes:
         routes.link("add", ifname=near, kind="veth", peer={"ifname": far})
         index = routes.link_lookup(ifname=near)[0]
         try:
-            far_index = routes.link_lookup(ifname=far)[0]
-            routes.link("set", index=far_index, net_ns_fd=far_namespace)
-            with inside(far_namespace):
+            if far_namespace:
+                far_index = routes.link_lookup(ifname=far)[0]
+                routes.link("set", index=far_index, net_ns_fd=far_namespace)
+            with inside(far_namespace) if far_namespace else nullcontext():
                 bring_up(far)
             bring_up(near)
             yield
         finally:
             routes.link("del", index=index)
+
+
+@contextmanager
+def dummy(name: str) -> Iterator[None]:
+    """Create a link that counts and frees what is sent on it."""
+    with IPRoute() as routes:
+        routes.link("add", ifname=name, kind="dummy")
+        try:
+            bring_up(name)
+            yield
+        finally:
+            routes.link("del", index=routes.link_lookup(ifname=name)[0])
+
+
+def sent_packets(name: str) -> int:
+    """Return how many packets were sent on a link."""
+    return _statistic(name, "tx_packets")
+
+
+def dropped_packets(name: str) -> int:
+    """Return how many packets came in on a link for nobody: no protocol knows their type."""
+    return _statistic(name, "rx_dropped")
+
+
+def _statistic(name: str, which: str) -> int:
+    return int(Path(f"/sys/class/net/{name}/statistics/{which}").read_text())
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How often kernel functions are called: kprobes whose hits the kernel itself counts.
+
+tracefs, Documentation/trace/kprobetrace.rst.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.dut.agent import CannotObserveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TRACING = Path("/sys/kernel/debug/tracing")
+GROUP = "ksuite"
+
+
+class Calls:
+    """The calls since the probes were set."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._before = dict.fromkeys(names, 0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Count from now on."""
+        self._before = _hits(tuple(self._before))
+
+    def counts(self) -> dict[str, int]:
+        """Return the calls by function.
+
+        :raises CannotObserveError: the kernel missed some.
+        """
+        now = _hits(tuple(self._before))
+        return {name: now[name] - before for name, before in self._before.items()}
+
+
+@contextmanager
+def counted(*names: str) -> Iterator[Calls]:
+    """Count the calls of kernel functions.
+
+    :raises CannotObserveError: the kernel has no such function, or it can't be probed.
+    """
+    with ExitStack() as stack:
+        for name in names:
+            _write("kprobe_events", f"p:{GROUP}/{name} {name}")
+            stack.callback(_write, "kprobe_events", f"-:{GROUP}/{name}")
+            _write(f"events/{GROUP}/{name}/enable", "1")
+            stack.callback(_write, f"events/{GROUP}/{name}/enable", "0")
+        yield Calls(names)
+
+
+def _hits(names: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for line in (TRACING / "kprobe_profile").read_text(encoding="ascii").splitlines():
+        name, hits, missed = line.split()
+        if name in names:
+            found[name] = int(hits)
+            if int(missed):
+                raise CannotObserveError(f"{missed} calls of {name} were not counted")
+    return found
+
+
+def _write(name: str, text: str) -> None:
+    # Python's own way to append seeks first, which these files refuse.
+    file = os.open(TRACING / name, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(file, f"{text}\n".encode())
+    except OSError as error:
+        said = (TRACING / "error_log").read_text(encoding="ascii").strip().splitlines()[-3:]
+        raise CannotObserveError(f"{text}: {error.strerror}: {' '.join(said)}") from error
+    finally:
+        os.close(file)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Traffic control's rules, written and read as iproute2's ``tc`` does.
+
+pyroute2 knows neither flower nor most actions, so that all rules go through ``tc -b``, which also
+tells what the kernel says when it refuses one (extack).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+NLM_F_REQUEST_ACK_CREATE = 0x1 | 0x4 | 0x400
+NLMSG_ERROR = 2
+RTM_NEWACTION = 48
+DELETIONS_TRIED = 100
+TCA_ACT_TAB = 1
+TCA_ACT_KIND = 1
+TCA_ACT_OPTIONS = 2
+TCA_MIRRED_PARMS = 2
+_NLMSGHDR = struct.Struct("=IHHII")
+_TC_MIRRED = struct.Struct("=IIiiiiI")
+"""struct tc_mirred: index, capab, action, refcnt, bindcnt, eaction, ifindex."""
+
+MIRRED = {
+    ("egress", "redirect"): 1,
+    ("egress", "mirror"): 2,
+    ("ingress", "redirect"): 3,
+    ("ingress", "mirror"): 4,
+}
+CONTROLS = {"ok": 0, "drop": 2, "pipe": 3, "stolen": 4, "queued": 5, "trap": 8}
+"""Control actions, include/uapi/linux/pkt_cls.h."""
+
+
+def run(lines: Sequence[str]) -> None:
+    """Carry out lines of ``tc -b``.
+
+    :raises OSError: one was refused, with the kernel's reason.
+    """
+    text = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(
+        ["tc", "-b", "-"], input=text, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise OSError(f"tc: {done.stderr.strip()}")
+
+
+@contextmanager
+def mirred(index: int, towards: str, kind: str, control: str, interface: str) -> Iterator[None]:
+    """Create a mirred action with any control action, to be used by its index.
+
+    Neither tc nor pyroute2 lets a redirect end otherwise than stolen.
+
+    :param towards: ``egress`` or ``ingress`` of the interface.
+    :param kind: ``redirect`` or ``mirror``.
+    :param control: a key of CONTROLS.
+    :raises OSError: the kernel refused it.
+    """
+    numbers = (index, 0, CONTROLS[control], 0, 0, MIRRED[towards, kind])
+    parameters = _TC_MIRRED.pack(*numbers, socket.if_nametoindex(interface))
+    action = _attribute(TCA_ACT_KIND, b"mirred\0")
+    action += _attribute(TCA_ACT_OPTIONS, _attribute(TCA_MIRRED_PARMS, parameters))
+    body = bytes(4) + _attribute(TCA_ACT_TAB, _attribute(1, action))
+    header = _NLMSGHDR.pack(
+        _NLMSGHDR.size + len(body), RTM_NEWACTION, NLM_F_REQUEST_ACK_CREATE, 1, 0
+    )
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.send(header + body)
+        answer = netlink.recv(4096)
+    kind_of_answer = _NLMSGHDR.unpack_from(answer)[1]
+    (error,) = struct.unpack_from("=i", answer, _NLMSGHDR.size)
+    if kind_of_answer != NLMSG_ERROR or error:
+        raise OSError(-error, f"mirred {towards} {kind} {control}: {os.strerror(-error)}")
+    try:
+        yield
+    finally:
+        _delete_action(f"mirred index {index}")
+
+
+def _delete_action(action: str) -> None:
+    # Filters let go of their actions only some time after they are gone (tcf_queue_work()).
+    for _ in range(DELETIONS_TRIED):
+        with suppress(OSError):
+            return run([f"actions del action {action}"])
+        time.sleep(0.01)
+    return run([f"actions del action {action}"])
+
+
+def _attribute(number: int, value: bytes) -> bytes:
+    length = 4 + len(value)
+    return struct.pack("=HH", length, number) + value + bytes(-length % 4)
+
+
+@contextmanager
+def clsact(interface: str) -> Iterator[None]:
+    """Give an interface the hooks that filters are attached to."""
+    run([f"qdisc add dev {interface} clsact"])
+    try:
+        yield
+    finally:
+        run([f"qdisc del dev {interface} clsact"])
+
+
+def filters(interface: str, direction: str = "ingress") -> list[dict[str, Any]]:
+    """Return the filters of a hook with their statistics, as ``tc -s -j filter show`` has them."""
+    rules = _show("filter", interface, direction)
+    return [rule for rule in rules if "options" in rule and "handle" in rule["options"]]
+
+
+def hook_drops(interface: str) -> int:
+    """Return how many packets the hooks of an interface have dropped."""
+    hooks = [qdisc for qdisc in _show("qdisc", interface) if qdisc["kind"] == "clsact"]
+    (drops,) = (qdisc["drops"] for qdisc in hooks)
+    return int(drops)
+
+
+def _show(what: str, interface: str, *more: str) -> list[dict[str, Any]]:
+    command = ["tc", "-s", "-j", what, "show", "dev", interface, *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"tc: {done.stderr.strip()}")
+    shown: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    return shown
+
+
+def actions(interface: str, direction: str = "ingress") -> list[dict[str, Any]]:
+    """Return the actions of all filters of a hook, in order."""
+    return [
+        action for rule in filters(interface, direction) for action in rule["options"]["actions"]
+    ]

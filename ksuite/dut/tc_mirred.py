@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What act_mirred does to packets that one rule sends elsewhere.
+
+::
+
+    packet socket --> gen ==veth== port --> host stack
+                       |             |
+                 egress hook   ingress hook    flower + mirred --> out ==veth== sink --> socket
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from pyroute2 import IPRoute
+
+from ksuite.dut import tc
+from ksuite.dut.calls import counted
+from ksuite.dut.links import dropped_packets, veth
+from ksuite.dut.packet import PACKET_QDISC_BYPASS, SOL_PACKET, PacketRing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Observation = dict[str, Any]
+SLOT_BYTES = 2048
+HOOKS = {"ingress": "port", "egress": "gen"}
+"""On which end of the veth pair a rule sits."""
+INDEX = 1
+"""Of the action under test."""
+
+
+def forward(
+    frames: Sequence[bytes],
+    hook: str,
+    kind: str,
+    control: str,
+    *,
+    towards: str = "egress",
+    then: str = "",
+    target: str = "up",
+) -> Observation:
+    """Send frames past one rule and tell what became of them.
+
+    :param hook: ``ingress`` or ``egress``.
+    :param kind: ``redirect`` or ``mirror``.
+    :param control: what mirred returns, a key of `tc.CONTROLS`.
+    :param towards: the side of the target on which the packets come out.
+    :param then: further actions, in tc's words.
+    :param target: ``up``, or ``down`` before the first packet.
+    :return: ``clones`` calls of skb_clone(); ``arrived`` frames at the target; ``seen`` frames that
+        a packet socket on the port saw; ``passed`` how many frames got past the hook; ``drops`` how
+        many the hook counts as dropped; ``actions`` statistics of all actions in order.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(veth("gen", "port"))
+        stack.enter_context(veth("out", "sink"))
+        target_link = "out" if towards == "egress" else "sink"
+        stack.enter_context(tc.mirred(INDEX, towards, kind, control, target_link))
+        stack.enter_context(tc.clsact(HOOKS[hook]))
+        rule = f"filter add dev {HOOKS[hook]} {hook} protocol all pref 1 matchall"
+        tc.run([f"{rule} action mirred index {INDEX} {then}".rstrip()])
+        if target == "down":
+            _take_down("out")
+        sinks = {
+            name: stack.enter_context(PacketRing(name, 2 * len(frames), SLOT_BYTES, send=False))
+            for name in ("sink", "port")
+        }
+        calls = stack.enter_context(counted("skb_clone"))
+        before = dropped_packets("port")
+        _send(frames, hook)
+        clones = calls.counts()["skb_clone"]
+        seen = sinks["port"].take()
+        return {
+            "clones": clones,
+            "arrived": sinks["sink"].take(),
+            "seen": seen,
+            "passed": dropped_packets("port") - before if hook == "ingress" else len(seen),
+            "drops": tc.hook_drops(HOOKS[hook]),
+            "actions": _statistics(HOOKS[hook], hook),
+        }
+
+
+def _send(frames: Sequence[bytes], hook: str) -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as source:
+        source.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, int(hook == "ingress"))
+        source.bind(("gen", 0))
+        for frame in frames:
+            # A drop at egress is told to the sender.
+            with suppress(OSError):
+                source.send(frame)
+
+
+def _take_down(name: str) -> None:
+    with IPRoute() as routes:
+        routes.link("set", index=routes.link_lookup(ifname=name)[0], state="down")
+
+
+def _statistics(interface: str, hook: str) -> list[dict[str, int]]:
+    return [
+        {name: int(action["stats"][name]) for name in ("packets", "bytes", "drops", "overlimits")}
+        for action in tc.actions(interface, hook)
+    ]
