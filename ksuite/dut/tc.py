@@ -111,9 +111,15 @@ def clsact(interface: str) -> Iterator[None]:
         run([f"qdisc del dev {interface} clsact"])
 
 
-def filters(interface: str, direction: str = "ingress") -> list[dict[str, Any]]:
-    """Return the filters of a hook with their statistics, as ``tc -s -j filter show`` has them."""
-    rules = _show("filter", interface, direction)
+def filters(
+    interface: str, direction: str = "ingress", *, preference: int = 0
+) -> list[dict[str, Any]]:
+    """Return the filters of a hook with their statistics, as ``tc -s -j filter show`` has them.
+
+    :param preference: only those; some classifiers (fw) have no valid JSON in iproute2 6.1.
+    """
+    only = ["pref", str(preference)] if preference else []
+    rules = _show("filter", interface, direction, *only)
     return [rule for rule in rules if "options" in rule and "handle" in rule["options"]]
 
 

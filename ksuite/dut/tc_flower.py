@@ -57,7 +57,7 @@ def judge(
                 {
                     "sent": sink.take(),
                     "passed": dropped_packets("port") - dropped,
-                    "rules": [rule for rule in tc.filters("port") if rule["pref"] == PREFERENCE],
+                    "rules": tc.filters("port", preference=PREFERENCE),
                 }
             )
         return seen
