@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def send(source: PacketRing, batch: FrameBatch) -> None:
     """Number the frames of a batch, and send them from a packet socket."""
-    source.frames[:, : batch.width] = batch.stamp()
-    source.headers["len"] = batch.lengths
+    source.fill(batch.stamp(), batch.lengths)
     source.send(batch.count)
 
 

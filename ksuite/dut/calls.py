@@ -67,12 +67,12 @@ def _hits(names: tuple[str, ...]) -> dict[str, int]:
 
 
 def _write(name: str, text: str) -> None:
-    # Python's own way to append seeks first, which these files refuse.
-    file = os.open(TRACING / name, os.O_WRONLY | os.O_APPEND)
     try:
-        os.write(file, f"{text}\n".encode())
+        # Python's own way to append seeks first, which these files refuse.
+        file = os.open(TRACING / name, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{text}\n".encode())
+        finally:
+            os.close(file)
     except OSError as error:
-        said = (TRACING / "error_log").read_text(encoding="ascii").strip().splitlines()[-3:]
-        raise CannotObserveError(f"{text}: {error.strerror}: {' '.join(said)}") from error
-    finally:
-        os.close(file)
+        raise CannotObserveError(f"{text} > {TRACING / name}: {error.strerror}") from error

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,5 +42,10 @@ def prompt_softirqs() -> Iterator[None]:
 
 
 def _threads(name: str) -> list[int]:
-    named = Path("/proc").glob("[0-9]*/comm")
-    return [int(path.parent.name) for path in named if path.read_text() == f"{name}\n"]
+    found = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        # Others come and go.
+        with suppress(OSError):
+            if path.read_text() == f"{name}\n":
+                found.append(int(path.parent.name))
+    return found

@@ -63,7 +63,7 @@ Bytes2D = npt.NDArray[np.uint8]
 class PacketRing:
     """One direction of a packet socket bound to an interface; a context manager.
 
-    :param slots: frames in the ring.
+    :param slots: frames in the ring, at least.
     :param slot_bytes: bytes of a slot, a power of two, frame header included.
     :param bypass: send past the qdisc, and so past TC's egress hook.
     """
@@ -71,7 +71,10 @@ class PacketRing:
     def __init__(
         self, interface: str, slots: int, slot_bytes: int, *, send: bool, bypass: bool = True
     ) -> None:
-        self.slots = slots
+        block = max(slot_bytes, mmap.PAGESIZE)
+        blocks = -(-slots * slot_bytes // block)
+        # The kernel uses all that fit into whole blocks.
+        self.slots = slots = blocks * block // slot_bytes
         self._send = send
         self._next = 0
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -81,9 +84,7 @@ class PacketRing:
             self._socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
         else:
             self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        block = max(slot_bytes, mmap.PAGESIZE)
-        blocks = -(-slots * slot_bytes // block)
-        request = struct.pack("IIII", block, blocks, slot_bytes, blocks * block // slot_bytes)
+        request = struct.pack("IIII", block, blocks, slot_bytes, slots)
         self._socket.setsockopt(SOL_PACKET, PACKET_TX_RING if send else PACKET_RX_RING, request)
         self._map = mmap.mmap(self._socket.fileno(), blocks * block, flags=mmap.MAP_SHARED)
         ring = np.frombuffer(self._map, dtype=np.uint8)[: slots * slot_bytes]
@@ -104,6 +105,12 @@ class PacketRing:
         """The frame part of every slot, a view: (slots, bytes)."""
         offset = TX_DATA_OFFSET if self._send else RX_DATA_OFFSET
         return self.slots_bytes[:, offset:]
+
+    def fill(self, rows: Bytes2D, lengths: npt.NDArray[np.uint32]) -> None:
+        """Put frames into the slots that are sent next; rows may be longer than their frames."""
+        slots = np.arange(self._next, self._next + len(rows)) % self.slots
+        self.frames[slots, : rows.shape[1]] = rows
+        self.headers["len"][slots] = lengths
 
     def send(self, count: int) -> None:
         """Send the frames of the next `count` slots; their lengths are in `headers["len"]`.

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from ksuite.dut.agent import CannotObserveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +56,16 @@ def run(lines: Sequence[str]) -> None:
     )
     if done.returncode:
         raise OSError(f"tc: {done.stderr.strip()}")
+
+
+def _tc(arguments: Sequence[str], text: str = "") -> str:
+    if (tool := shutil.which("tc")) is None:
+        raise CannotObserveError("the DUT has no tc (iproute2)")
+    command = [tool, *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"tc: {done.stderr.strip()}")
+    return done.stdout
 
 
 @contextmanager
@@ -131,11 +144,8 @@ def hook_drops(interface: str) -> int:
 
 
 def _show(what: str, interface: str, *more: str) -> list[dict[str, Any]]:
-    command = ["tc", "-s", "-j", what, "show", "dev", interface, *more]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"tc: {done.stderr.strip()}")
-    shown: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    told = _tc(["-s", "-j", what, "show", "dev", interface, *more])
+    shown: list[dict[str, Any]] = json.loads(told or "[]")
     return shown
 
 

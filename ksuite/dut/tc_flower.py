@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ksuite.dut import tc
+from ksuite.dut.cpu import prompt_softirqs
 from ksuite.dut.links import dropped_packets, veth
 from ksuite.dut.packet import PacketRing
 
@@ -35,8 +36,8 @@ def judge(
     :param keys: flower's, in tc's words.
     :param actions: in tc's words; ``out`` is a link whose other end is watched.
     :param before: rules that come first, as what follows ``filter add dev port ingress``.
-    :return: for each frame: ``sent`` frames at the watched end; ``passed`` packets that the port's
-        stack got; ``rules`` as ``tc -s -j filter show`` dumps them afterwards.
+    :return: for each frame: ``sent`` frames at the watched end; ``passed`` packets of no
+        known protocol that the port's stack got; ``rules`` as tc dumps them afterwards.
     :raises OSError: the kernel refused a rule, with its reason.
     """
     with ExitStack() as stack:
@@ -47,6 +48,7 @@ def judge(
         tc.run([f"filter add dev port ingress {line}" for line in (*before, rule)])
         sink = stack.enter_context(PacketRing("sink", SLOTS, SLOT_BYTES, send=False))
         source = stack.enter_context(PacketRing("gen", len(frames), SLOT_BYTES, send=True))
+        stack.enter_context(prompt_softirqs())
         seen = []
         for slot, frame in enumerate(frames):
             dropped = dropped_packets("port")

@@ -54,7 +54,10 @@ def _ingress(actions: str, copies: int, frame_bytes: int) -> Iterator[Callable[[
 
         yield run
         _expect("out", sent_packets("out"), copies * sent[0])
-        for action in tc.actions("port"):
+        counted = tc.actions("port")
+        if not counted:
+            raise OSError("tc shows no action of the rule")
+        for action in counted:
             _expect(action["kind"], action["stats"]["packets"], sent[0])
 
 

@@ -18,6 +18,7 @@ from pyroute2 import IPRoute
 
 from ksuite.dut import tc
 from ksuite.dut.calls import counted
+from ksuite.dut.cpu import prompt_softirqs
 from ksuite.dut.links import dropped_packets, veth
 from ksuite.dut.packet import PACKET_QDISC_BYPASS, SOL_PACKET, PacketRing
 
@@ -65,9 +66,10 @@ def forward(
         if target == "down":
             _take_down("out")
         sinks = {
-            name: stack.enter_context(PacketRing(name, 2 * len(frames), SLOT_BYTES, send=False))
+            name: stack.enter_context(PacketRing(name, 4 * len(frames), SLOT_BYTES, send=False))
             for name in ("sink", "port")
         }
+        stack.enter_context(prompt_softirqs())
         calls = stack.enter_context(counted("skb_clone"))
         before = dropped_packets("port")
         _send(frames, hook)

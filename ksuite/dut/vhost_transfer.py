@@ -66,6 +66,7 @@ def to_host(
 ) -> Observation:
     """Send the batch of frames `rounds` times from the driver and check what tap0 receives."""
     batch = FrameBatch(templates)
+    _must_fit(batch.count, entries)
     buffer_bytes = _power_of_two(HEADER_BYTES + batch.width)
     shape = RingShape(entries, tx_buffer_bytes=buffer_bytes, event_idx=event_idx)
     with ExitStack() as stack:
@@ -102,6 +103,7 @@ def to_guest(
     """Send the batch of frames `rounds` times into tap0 and check what the driver receives."""
     batch = FrameBatch(templates)
     buffers = -(-(batch.lengths.astype(np.int64) + HEADER_BYTES) // rx_buffer_bytes)
+    _must_fit(int(buffers.sum()), entries)
     shape = RingShape(entries, rx_buffer_bytes, event_idx=event_idx, mergeable=mergeable)
     with ExitStack() as stack:
         link = stack.enter_context(tap(mtu=_mtu(batch)))
@@ -130,6 +132,11 @@ def to_guest(
             if not going_on:
                 break
         return _observation(verifier, patience, queue, link.counters())
+
+
+def _must_fit(buffers: int, entries: int) -> None:
+    if buffers > entries:
+        raise ValueError(f"a batch of {buffers} buffers in a ring of {entries}")
 
 
 def _frames(

@@ -50,7 +50,7 @@ def _mentioning(tree: Path, names: set[str]) -> list[str]:
     command = [tool("grep", "grep"), "-rlEs", "--include=*.[chS]", "-e", question, "--"]
     environment = {"PATH": CLEAN_PATH, "LC_ALL": "C"}
     done = run([*command, *sorted(tops), "arch/x86"], cwd=tree, env=environment)
-    if done.returncode > 1 and not done.stdout:
+    if done.returncode < 0 or (done.returncode > 1 and not done.stdout):
         raise InfrastructureError(f"grep in {tree} failed: {done.stderr.decode()[:300]}")
     return sorted(done.stdout.decode().splitlines())
 

@@ -7,10 +7,11 @@ What isn't certain is refused: a module build that misses a change would judge t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ksuite.errors import NeedsFullBuild, NothingToCompare
+from ksuite.kernels import includes, kbuild
 from ksuite.kernels.includes import touched_through_includes
 from ksuite.kernels.kbuild import Directory, evaluate, makefile_of
 from ksuite.kernels.store import digest, file_digest
@@ -18,7 +19,6 @@ from ksuite.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from ksuite.kernels.source import KernelSource
     from ksuite.kernels.store import Store
@@ -27,7 +27,7 @@ _INERT_DIRECTORIES = ("Documentation/", "samples/", "tools/testing/")
 _INERT_NAMES = {"MAINTAINERS", "CREDITS", ".mailmap", ".gitignore"}
 
 
-FORMAT = "1"
+FORMAT = "2"
 """Raised whenever the same files give another plan."""
 _FILE = "plan.json"
 
@@ -63,7 +63,9 @@ def plan_once(
     """
     asked = sorted(set(files))
     order = source.modules / "modules.order"
-    known = (file_digest(order), file_digest(source.config))
+    read = (order, source.config, source.headers / "include" / "config" / "auto.conf")
+    ours = (Path(__file__), Path(includes.__file__), Path(kbuild.__file__))
+    known = [file_digest(path) for path in (*read, *ours) if path.exists()]
     key = digest(FORMAT, tree.name, source.version, source.release, *known, *asked)
 
     def make(into: Path) -> None:

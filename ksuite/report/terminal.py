@@ -95,7 +95,7 @@ def _recalled(result: CheckResult) -> str:
     if not parts:
         return ""
     what = " and ".join(parts)
-    return f"{what} recalled from guests with the same content; --recall never runs them"
+    return f"{what} recalled from guests with the same content (see --recall)"
 
 
 def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:

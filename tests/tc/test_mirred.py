@@ -32,6 +32,7 @@ def forward(dut: Dut, hook: str, kind: str, control: str, **how: Any) -> dict[st
     """Send the batch past a rule; every packet is counted by it, byte for byte."""
     frames = batch()
     seen: dict[str, Any] = dut.call(tc_mirred.forward, frames, hook, kind, control, **how)
+    assert len(seen["actions"]) == (2 if how.get("then") else 1)
     for action in seen["actions"]:
         assert action["packets"] == len(frames)
         # At ingress the Ethernet header has been taken off (sch_handle_ingress()).

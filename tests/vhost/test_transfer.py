@@ -71,12 +71,15 @@ def test_unmergeable_buffers(ks_dut: Dut) -> None:
 @pytest.mark.parametrize("event_idx", [True, False], ids=["event_idx", "flags"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_wakeups_and_index_wrap(ks_dut: Dut, direction: str, event_idx: bool) -> None:
-    """1e5 packets in batches of 64: 1,600 sleeps, and the ring's indices pass 65,536."""
-    templates = [udp(60, seed=seed) for seed in range(64)]
-    seen = ks_dut.call(DIRECTIONS[direction], templates, 1600, event_idx=event_idx)
+    """1e5 packets in batches of 50: 2,010 sleeps, and the ring's indices pass 65,536.
+
+    50 is no multiple of VHOST_NET_BATCH (64), whose last packet is told of in another place.
+    """
+    templates = [udp(60, seed=seed) for seed in range(50)]
+    seen = ks_dut.call(DIRECTIONS[direction], templates, 2010, event_idx=event_idx)
     assert_all_arrived(seen, direction, templates)
     assert seen["posted"] > 100_000
-    assert seen["wakeups"] >= 1600
+    assert seen["wakeups"] >= 2010
 
 
 @pytest.mark.parametrize("entries", [64, 32768])
@@ -84,4 +87,12 @@ def test_wakeups_and_index_wrap(ks_dut: Dut, direction: str, event_idx: bool) ->
 def test_ring_sizes(ks_dut: Dut, direction: str, entries: int) -> None:
     templates = batch((60, 1514), times=16)
     seen = ks_dut.call(DIRECTIONS[direction], templates, 50, entries=entries)
+    assert_all_arrived(seen, direction, templates)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_small_batch_in_a_small_ring(ks_dut: Dut, direction: str) -> None:
+    """Packet rings whose slots don't fill their last block go round, too."""
+    templates = [udp(60, seed=seed) for seed in range(8)]
+    seen = ks_dut.call(DIRECTIONS[direction], templates, 100, entries=16)
     assert_all_arrived(seen, direction, templates)
