@@ -13,6 +13,10 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SLABS = Path("/sys/kernel/slab")
 KEPT_SLABS = 1_000_000
@@ -20,8 +24,10 @@ KEPT_SLABS = 1_000_000
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 MADV_PAGEOUT = 21
 LARGE_LIBRARIES = ("libLLVM", "libclang")
+RESERVE = Path("/proc/sys/vm/min_free_kbytes")
+RESERVE_KIB = 4096
 LEFT_PAGES = 2048
-"""What the kernel itself may want meanwhile."""
+"""What the kernel itself may want meanwhile: above its reserve, or it would kill processes."""
 
 
 def settle(imports: list[str]) -> None:
@@ -62,10 +68,27 @@ def shrink() -> None:
     gc.freeze()
     _page_out()
     DROP_CACHES.write_text("3")
-    pages = os.sysconf("SC_AVPHYS_PAGES") - LEFT_PAGES
-    with mmap.mmap(-1, pages * mmap.PAGESIZE) as memory:
+    with _small_reserve(), mmap.mmap(-1, _free_pages() * mmap.PAGESIZE) as memory:
         for page in range(0, len(memory), mmap.PAGESIZE):
+            # Page tables take memory, too: how much is left shows only as it goes.
+            if _free_pages() < LEFT_PAGES:
+                break
             memory[page] = 0
+
+
+def _free_pages() -> int:
+    return os.sysconf("SC_AVPHYS_PAGES")
+
+
+@contextlib.contextmanager
+def _small_reserve() -> Iterator[None]:
+    """Let nearly all memory be used, which khugepaged wants to keep 45 MiB of when it starts."""
+    before = RESERVE.read_text()
+    RESERVE.write_text(str(RESERVE_KIB))
+    try:
+        yield
+    finally:
+        RESERVE.write_text(before)
 
 
 def _page_out() -> None:
