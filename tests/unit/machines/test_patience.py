@@ -35,14 +35,17 @@ def process(*program: str) -> Iterator[int]:
         stdout=subprocess.PIPE,
     ) as running:
         assert running.stdout is not None
-        running.stdout.readline()
-        yield running.pid
-        running.kill()
+        try:
+            running.stdout.readline()
+            yield running.pid
+        finally:
+            running.kill()
 
 
-def seconds_until_ended(waiting: Patience, limit: float = 60) -> float:
+def seconds_until_ended(pid: int, clock: Clock, limit: float = 60) -> float:
     """Look as `Guest` does, but more often."""
     started = time.monotonic()
+    waiting = Patience(pid, LIMIT, clock)
     while not waiting.ended():
         assert time.monotonic() - started < limit
         time.sleep(min(0.02, waiting.next_look_seconds))
@@ -60,7 +63,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_work_ends_it(program: tuple[str, ...]) -> None:
     with process(*program) as pid:
         before = cpu_seconds(pid)
-        assert seconds_until_ended(Patience(pid, LIMIT, Clock.INSTRUCTIONS)) >= LIMIT
+        assert seconds_until_ended(pid, Clock.INSTRUCTIONS) >= LIMIT
         assert cpu_seconds(pid) - before >= LIMIT
 
 
@@ -70,18 +73,18 @@ def test_what_was_done_before_does_not_count() -> None:
         while cpu_seconds(pid) < 2 * LIMIT:
             time.sleep(0.02)
         assert not Patience(pid, LIMIT, Clock.INSTRUCTIONS).ended()
-        assert seconds_until_ended(Patience(pid, LIMIT, Clock.INSTRUCTIONS)) >= LIMIT
+        assert seconds_until_ended(pid, Clock.INSTRUCTIONS) >= LIMIT
 
 
 def test_guest_that_gets_no_processor_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "LOAD_FACTOR", 3)
     with process(IDLE) as pid:
-        assert seconds_until_ended(Patience(pid, LIMIT, Clock.INSTRUCTIONS)) >= 3 * LIMIT
+        assert seconds_until_ended(pid, Clock.INSTRUCTIONS) >= 3 * LIMIT
 
 
 def test_time_ends_it_on_the_wall_clock() -> None:
     with process(IDLE) as pid:
-        seconds = seconds_until_ended(Patience(pid, LIMIT, Clock.WALL))
+        seconds = seconds_until_ended(pid, Clock.WALL)
     assert LIMIT <= seconds < patience.LOAD_FACTOR * LIMIT
 
 
