@@ -89,7 +89,24 @@ TC = Suite(
     default_series="patches/act-mirred-clone-removal",
 )
 
-SUITES = (VHOST, TC)
+OVS = Suite(
+    name="ovs",
+    paths=("net/openvswitch/*.[ch]",),
+    scenarios=(
+        "ovs_output",
+        "ovs_set",
+        "ovs_push_vlan",
+        "ovs_recirc",
+        "ovs_ct",
+        "ovs_masks",
+        "ovs_function",
+    ),
+    modules=("openvswitch", "dummy", "veth"),
+    imports=("loops", "ovs_bare", "ovs_lookup", "modules", "symbols"),
+    default_series="patches/openvswitch-mask-cache",
+)
+
+SUITES = (VHOST, TC, OVS)
 SCENARIO_NAMES = tuple(name for suite in SUITES for name in (suite.name, *suite.scenarios))
 """What ``--scenario`` takes."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ STAMP = slice(42, 50)
 """Where a frame's number goes: the first payload bytes behind Ethernet, IPv4 and UDP."""
 
 Bytes2D = npt.NDArray[np.uint8]
+IP_HEADER_BYTES = 20
 ETHERTYPE_EXPERIMENTAL = 0x88B5
 """IEEE 802 local experimental 1: no protocol handler takes it."""
 
@@ -24,6 +26,27 @@ def frame_of(size: int) -> bytes:
     """Return an Ethernet frame of `size` bytes that no protocol wants."""
     header = bytes.fromhex("020000000002 020000000001") + ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
     return header + (bytes(range(256)) * 8)[: size - len(header)]
+
+
+def udp_frame(size: int) -> bytes:
+    """Return a frame of `size` bytes that holds a UDP packet from 10.0.0.1 to 10.0.1.1.
+
+    UDP's checksum is none, which RFC 768 allows.
+    """
+    ethernet = bytes.fromhex("020000000002 020000000001 0800")
+    length = size - len(ethernet)
+    words = struct.unpack("!10H", _ip_header(length, 0))
+    total = sum(words)
+    total = (total & 0xFFFF) + (total >> 16)
+    checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    udp = struct.pack("!4H", 1000, 2000, length - IP_HEADER_BYTES, 0)
+    head = ethernet + _ip_header(length, checksum) + udp
+    return head + (bytes(range(256)) * 8)[: size - len(head)]
+
+
+def _ip_header(length: int, checksum: int) -> bytes:
+    addresses = (bytes([10, 0, 0, 1]), bytes([10, 0, 1, 1]))
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, length, 0, 0, 64, 17, checksum, *addresses)
 
 
 class FrameBatch:

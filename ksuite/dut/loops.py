@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksuite.dut import tc_loops, vhost_loops, windows
+from ksuite.dut import ovs_loops, tc_loops, vhost_loops, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Loop = Callable[[int], AbstractContextManager[Callable[[], None]]]
     """Takes the bytes of a frame, and yields what runs one round."""
 
-_GROUPS = (vhost_loops, tc_loops)
+_GROUPS = (vhost_loops, tc_loops, ovs_loops)
 _GROUP_OF = {scenario: group for group in _GROUPS for scenario in group.LOOPS}
 
 

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each action alone makes of a packet what it should, to the byte, and nothing comes up.
+
+::
+
+    packet socket --> port 1 --+
+                               +-- datapath: one flow, one action --> ports 2, 3 --> packet sockets
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.dut import ovs_bare
+from tests.ovs.actions import ACTIONS, Case
+
+if TYPE_CHECKING:
+    from ksuite.campaigns.dut import Dut
+
+pytestmark = pytest.mark.ks_scenario("ovs_function")
+
+TIMES = 3
+PLENTY = (1, 1_000_000, 1_000_000)
+"""A meter: number, packets a second, burst."""
+
+
+@pytest.mark.parametrize("case", ACTIONS, ids=[case.name for case in ACTIONS])
+def test_action(ks_dut: Dut, case: Case) -> None:
+    frame = bytes(case.sent)
+    seen = ks_dut.call(
+        ovs_bare.judge, [((1, frame), case.turns)], [(1, frame)] * TIMES, meters=[PLENTY]
+    )
+    out = {port: [bytes(packet) for packet in packets] for port, packets in case.out.items()}
+    assert seen["frames"] == [{"out": out, "upcalls": []}] * TIMES
+    first = seen["learnt"][0]
+    assert (first["packets"], first["bytes"]) == (TIMES, TIMES * len(frame))
+    assert [flow["packets"] for flow in seen["learnt"]] == [TIMES] * len(case.turns)
+    counted = seen["datapath"]
+    assert (counted["hit"], counted["missed"], counted["lost"]) == (TIMES * len(case.turns), 0, 0)
