@@ -102,8 +102,8 @@ OVS = Suite(
         "ovs_function",
     ),
     modules=("openvswitch", "dummy", "veth"),
-    imports=("loops", "ovs_bare", "ovs_lookup", "modules", "symbols"),
-    default_series="patches/openvswitch-mask-cache",
+    imports=("loops", "ovs_bare", "ovs_clones", "ovs_lookup", "ovs_tunnel", "modules", "symbols"),
+    default_series="patches/openvswitch-last-output",
 )
 
 SUITES = (VHOST, TC, OVS)

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 HEADER = struct.Struct("=HH")
 TYPE_MASK = 0x3FFF
@@ -98,8 +98,3 @@ def _unpacked(kind: str, part: bytes) -> Field:
         return str(ipaddress.ip_address(part))
     number: int = struct.unpack(_NUMBERS[kind], part)[0]
     return number
-
-
-def ones(types: str) -> Sequence[Field]:
-    """Return fields that have every bit set: the mask of an exact match."""
-    return [b"\xff" * _size(kind) for kind in types.split() if not kind.startswith("pad")]

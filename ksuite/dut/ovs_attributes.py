@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from ksuite.dut.netlink import Field, attribute, attributes, ones, pack, unpack
+from ksuite.dut.netlink import Field, attribute, attributes, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,9 +59,6 @@ TUNNEL_KEYS = {
     "tp_dst": (10, "be16"),
 }
 """OVS_TUNNEL_KEY_ATTR_*."""
-
-CT_STATES = ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat")
-"""OVS_CS_F_*, the lowest bit first."""
 
 
 def pack_key(key: Key) -> bytes:
@@ -119,11 +116,6 @@ def _unpack_tunnel(data: bytes) -> dict[str, Any]:
     return found
 
 
-def exact_mask(key: Key, *names: str) -> dict[str, Any]:
-    """Return the mask that compares all bits of some of a key's fields, and nothing else."""
-    return {name: ones(KEYS[name][1]) for name in names if name in key}
-
-
 def pack_actions(actions: Sequence[Action]) -> bytes:
     """Return the attributes of actions, in order."""
     return b"".join(_pack_action(*action) for action in actions)
@@ -140,10 +132,6 @@ def _of(types: str) -> Callable[..., bytes]:
 
 def _userspace(port_id: int, userdata: bytes = b"") -> bytes:
     return attribute(1, struct.pack("=I", port_id)) + (attribute(2, userdata) if userdata else b"")
-
-
-def _set(key: Key) -> bytes:
-    return pack_key(key)
 
 
 def _set_masked(key: Key, mask: Key) -> bytes:
@@ -193,7 +181,7 @@ def _options(known: Mapping[str, tuple[int, str]], options: Mapping[str, Any]) -
 ACTIONS: Mapping[str, tuple[int, Callable[..., bytes]]] = {
     "output": (1, _of("u32")),
     "userspace": (2, _userspace),
-    "set": (3, _set),
+    "set": (3, pack_key),
     "push_vlan": (4, _of("be16 be16")),
     "pop_vlan": (5, _of("")),
     "sample": (6, _sample),

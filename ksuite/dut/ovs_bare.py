@@ -73,6 +73,12 @@ class Bench(ExitStack):
         taken = {number: sink.take() for number, sink in self._sinks.items()}
         return {number: frames for number, frames in taken.items() if frames}
 
+    def close_eyes(self) -> None:
+        """Watch no port any more."""
+        for sink in self._sinks.values():
+            sink.close()
+        self._sinks.clear()
+
     def learn(self, sent: Sent, turns: Sequence[Sequence[Action]]) -> list[bytes]:
         """Send a frame until it misses no more, installing what its misses ask for, in turn.
 

@@ -98,6 +98,10 @@ class PacketRing:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Watch or send no more."""
         self._socket.close()
 
     @property

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
-from ksuite.dut.frames import STAMP, FrameBatch, Tally, Verifier
+from ksuite.dut.frames import STAMP, FrameBatch, Tally, Verifier, udp_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,3 +169,13 @@ def test_first_corrupt_frame_is_told(batch: FrameBatch) -> None:
     seen = tally(batch, frames, at_once=2)
     assert seen.corrupt == 2
     assert seen.first_corrupt.startswith("frame 2: ")
+
+
+@pytest.mark.parametrize("size", [60, 64, 65, 1500])
+def test_udp_frame_is_what_scapy_makes_of_its_fields(size: int) -> None:
+    frame = udp_frame(size)
+    assert len(frame) == size
+    header = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    ip = IP(src="10.0.0.1", dst="10.0.1.1", id=0)
+    made = header / ip / UDP(sport=1000, dport=2000, chksum=0) / frame[42:]
+    assert bytes(made) == frame

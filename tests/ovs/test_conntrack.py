@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Connection tracking by the datapath: state, zone, mark, address translation, and clearing.
+
+What a packet's key holds after tracking is read from the upcall of a userspace action.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+
+from ksuite.dut import ovs_bare
+from ksuite.dut.ovs_datapath import UPCALL_PORT
+from tests.ovs.packets import DATA, HERE, THERE, UDP4
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ksuite.campaigns.dut import Dut
+
+pytestmark = pytest.mark.ks_scenario("ovs_function")
+
+NEW, ESTABLISHED, REPLY, TRACKED, SOURCE_NAT = 0x01, 0x02, 0x08, 0x20, 0x40
+"""OVS_CS_F_*, include/uapi/linux/openvswitch.h."""
+ALL_BITS = 0xFFFFFFFF
+TELL = ("userspace", UPCALL_PORT, b"tracked")
+BACK = Ether(src=THERE, dst=HERE)
+REQUEST = bytes(UDP4)
+ANSWER = bytes(BACK / IP(src="10.0.1.1", dst="10.0.0.1") / UDP(sport=2000, dport=1000) / DATA)
+
+
+def tracked(dut: Dut, flows: Sequence[Any], sent: Sequence[tuple[int, bytes]]) -> list[Any]:
+    """Return what became of each frame, with the key that its upcall brought."""
+    frames: list[Any] = dut.call(ovs_bare.judge, flows, sent)["frames"]
+    return frames
+
+
+def committed(**options: Any) -> list[Any]:
+    """Return what tracks requests, commits their connection, and tells of it."""
+    return [("ct", {"commit": True, "zone": 7} | options), ("recirc", 1)]
+
+
+def test_committed_connection_has_zone_and_mark(ks_dut: Dut) -> None:
+    turns = [committed(mark=(5, ALL_BITS)), [TELL, ("output", 2)]]
+    (one,) = tracked(ks_dut, [((1, REQUEST), turns)], [(1, REQUEST)])
+    assert one["out"] == {2: [REQUEST]}
+    (upcall,) = one["upcalls"]
+    read = upcall["key"]
+    assert (read["ct_state"], read["ct_zone"], read["ct_mark"]) == (TRACKED | NEW, 7, 5)
+    assert read["recirc_id"] == 1
+
+
+def test_answer_is_established_and_the_next_request_too(ks_dut: Dut) -> None:
+    flows = [
+        ((1, REQUEST), [committed(), [("output", 2)]]),
+        ((2, ANSWER), [[("ct", {"zone": 7}), ("recirc", 2)], [TELL, ("output", 1)]]),
+    ]
+    answer, request = tracked(ks_dut, flows, [(2, ANSWER), (1, REQUEST)])
+    assert answer["out"] == {1: [ANSWER]}
+    (told,) = answer["upcalls"]
+    assert told["key"]["ct_state"] == TRACKED | ESTABLISHED | REPLY
+    # No flow is there for its new state.
+    (missed,) = request["upcalls"]
+    assert (missed["kind"], missed["key"]["ct_state"]) == ("miss", TRACKED | ESTABLISHED)
+
+
+def test_zones_know_nothing_of_each_other(ks_dut: Dut) -> None:
+    flows = [
+        ((1, REQUEST), [committed(), [("output", 2)]]),
+        ((2, ANSWER), [[("ct", {"zone": 8}), ("recirc", 2)], [TELL]]),
+    ]
+    (answer,) = tracked(ks_dut, flows, [(2, ANSWER)])
+    (told,) = answer["upcalls"]
+    assert (told["key"]["ct_state"], told["key"]["ct_zone"]) == (TRACKED | NEW, 8)
+
+
+def test_connection_that_is_not_committed_stays_new(ks_dut: Dut) -> None:
+    flows = [
+        ((1, REQUEST), [[("ct", {"zone": 7}), ("recirc", 1)], [("output", 2)]]),
+        ((2, ANSWER), [[("ct", {"zone": 7}), ("recirc", 2)], [TELL]]),
+    ]
+    (answer,) = tracked(ks_dut, flows, [(2, ANSWER)])
+    (told,) = answer["upcalls"]
+    assert told["key"]["ct_state"] == TRACKED | NEW
+
+
+def test_clear_forgets_what_was_tracked(ks_dut: Dut) -> None:
+    turns = [committed(mark=(5, ALL_BITS)), [("ct_clear",), ("recirc", 2)], [TELL]]
+    (one,) = tracked(ks_dut, [((1, REQUEST), turns)], [(1, REQUEST)])
+    (upcall,) = one["upcalls"]
+    read = upcall["key"]
+    assert (read["ct_state"], read["ct_zone"], read["ct_mark"]) == (0, 0, 0)
+
+
+def test_source_nat_there_and_back(ks_dut: Dut) -> None:
+    """Addresses, ports and checksums both ways, to the byte."""
+    outside = Ether(src=HERE, dst=THERE) / IP(src="192.0.2.9", dst="10.0.1.1")
+    translated = bytes(outside / UDP(sport=5000, dport=2000) / DATA)
+    answer = bytes(BACK / IP(src="10.0.1.1", dst="192.0.2.9") / UDP(sport=2000, dport=5000) / DATA)
+    to = {"ip_min": "192.0.2.9", "ip_max": "192.0.2.9", "proto_min": 5000, "proto_max": 5000}
+    flows = [
+        ((1, REQUEST), [committed(nat={"src": True, **to}), [TELL, ("output", 2)]]),
+        ((2, answer), [[("ct", {"zone": 7, "nat": {}}), ("recirc", 2)], [("output", 1)]]),
+    ]
+    out, back = tracked(ks_dut, flows[:1], [(1, REQUEST)]), tracked(ks_dut, flows, [(2, answer)])
+    assert out[0]["out"] == {2: [translated]}
+    assert out[0]["upcalls"][0]["key"]["ct_state"] == TRACKED | NEW | SOURCE_NAT
+    assert back[0] == {"out": {1: [ANSWER]}, "upcalls": []}
