@@ -102,7 +102,16 @@ OVS = Suite(
         "ovs_function",
     ),
     modules=("openvswitch", "dummy", "veth"),
-    imports=("loops", "ovs_bare", "ovs_clones", "ovs_lookup", "ovs_tunnel", "modules", "symbols"),
+    imports=(
+        "loops",
+        "ovs_bare",
+        "ovs_clones",
+        "ovs_lookup",
+        "ovs_openflow",
+        "ovs_tunnel",
+        "modules",
+        "symbols",
+    ),
     default_series="patches/openvswitch-last-output",
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +35,7 @@ STYLES = {
 MOST_FUNCTIONS = 12
 SMALLEST = 0.05
 """Changes of a function that are shown, in instructions per packet."""
+MOST_COLUMNS = 200
 
 
 def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> str:
@@ -41,9 +43,19 @@ def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> st
     console = Console(
         width=width, force_terminal=colour, color_system="standard" if colour else None, file=None
     )
+    report = _report(result)
     with console.capture() as capture:
-        console.print(_report(result))
+        # A figure that a terminal breaks in two can still be read; one that is cut off can't.
+        console.print(report, width=max(width, _width(result, console)))
     return capture.get()
+
+
+def _width(result: CheckResult, console: Console) -> int:
+    """Return how wide the table of costs is."""
+    if not result.comparisons:
+        return 0
+    endless = console.options.update(max_width=MOST_COLUMNS)
+    return Measurement.get(console, endless, _costs(result)).maximum
 
 
 def _report(result: CheckResult) -> Group:

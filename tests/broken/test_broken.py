@@ -122,11 +122,49 @@ BROKEN["mirred-slower-1-percent"] = Broken(
     scenario="tc_redirect",
     suite="tc",
 )
+OVS = {
+    "ovs-wrong-checksum": ("ipv4", "test_action[set ipv4 src]", "test_action[set ipv4 ttl]"),
+    "ovs-vlan-not-popped": ("pop", "test_action[pop vlan]", "test_action[pop mpls]"),
+    "ovs-hash-constant": (
+        "hash",
+        "test_hash_tells_flows_apart[0]",
+        "test_action[hash and recirc]",
+    ),
+    "ovs-meter-ignored": (
+        "meter",
+        "test_meter_drops_what_is_above_the_burst",
+        "test_action[meter that lets through]",
+    ),
+    "ovs-stats-lost": (
+        "output",
+        "test_action[output]",
+        "test_last_output_takes_the_packet_itself[one]",
+    ),
+    "ovs-upcall-truncated": (
+        "test_upcalls",
+        "test_empty_table_sends_each_packet_up_once",
+        "test_truncated_packet_comes_up_truncated",
+    ),
+}
+"""Which tests run, one that must fail, and one that must pass."""
+BROKEN |= {
+    name: Broken(
+        "FAIL", (fails,), scenario="ovs_function", runs=runs, suite="ovs", passes=(passes,)
+    )
+    for name, (runs, fails, passes) in OVS.items()
+}
+BROKEN["ovs-slower-1-percent"] = Broken(
+    "REGRESSION",
+    ("test_cost[ovs_output-64]", "test_cost[ovs_output-1500]"),
+    scenario="ovs_output",
+    suite="ovs",
+)
 HARMLESS = {
     "harmless-comment": 6,
     "harmless-rename": 6,
     "harmless-reorder": 6,
     "harmless-mirred-reorder": 4,
+    "harmless-ovs-reorder": 7,
 }
 """And how many costs are compared."""
 HARMLESS_CHANGE = 0.0005

@@ -10,6 +10,7 @@ from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
 from ksuite.dut import ovs_bare, ovs_lookup
+from ksuite.dut.ovs_datapath import UPCALL_PORT
 from ksuite.errors import DutError
 from tests.ovs.packets import (
     DOUBLE_TAGGED,
@@ -136,6 +137,22 @@ def test_second_flow_with_the_same_key_is_refused(ks_dut: Dut) -> None:
     flows = [(KEY, mask, [("output", 2)]), (KEY, mask, [("output", 3)])]
     with pytest.raises(DutError, match="File exists"):
         ks_dut.call(ovs_bare.judge, [], [], installed=flows)
+
+
+FLOWS = [bytes(udp4(sport)) for sport in range(1000, 1008)]
+TELL = ("userspace", UPCALL_PORT, b"hashed")
+
+
+@pytest.mark.parametrize("basis", [0, 1])
+def test_hash_tells_flows_apart(ks_dut: Dut, basis: int) -> None:
+    """A flow's packets all have the same hash, and no two flows do."""
+    turns = [[("hash", 0, basis), ("recirc", 1)], [TELL, ("output", 2)]]
+    learnt = [((1, frame), turns) for frame in FLOWS]
+    seen = ks_dut.call(ovs_bare.judge, learnt, [(1, frame) for frame in FLOWS * 2])
+    hashes = [one["upcalls"][0]["key"]["dp_hash"] for one in seen["frames"]]
+    assert hashes[: len(FLOWS)] == hashes[len(FLOWS) :]
+    assert len(set(hashes)) == len(FLOWS)
+    assert 0 not in hashes
 
 
 MANY = 100

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The same OpenFlow rules on both in-kernel datapaths: the same frames, from where they should be.
+
+::
+
+    packet socket --> port 1 -- br0 of a real ovs-vswitchd -- ports 2, 3 --> packet sockets
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ksuite.dut import ovs_openflow
+from tests.ovs.openflow import RULES, Rule
+from tests.ovs.packets import UDP4
+
+if TYPE_CHECKING:
+    from ksuite.campaigns.dut import Dut
+
+pytestmark = pytest.mark.ks_scenario("ovs_function")
+
+MODULE, TC = "ovs", "tc"
+"""How the switch's dump calls the two datapaths."""
+TIMES = 3
+IDLE_MS = 500
+FRAME = bytes(UDP4)
+
+
+def wanted(rule: Rule) -> list[dict[int, list[bytes]]]:
+    """Return what comes out for each frame, by port."""
+    return [
+        {port: [bytes(packet) for packet in packets] for port, packets in out.items()}
+        for out in rule.out
+    ]
+
+
+def trouble(rule: Rule, seen: dict[str, Any], datapath: str) -> list[str]:
+    """Return what is not as it should be."""
+    found = [
+        f"time {number}: {out} for {wanted(rule)}"
+        for number, out in enumerate(seen["out"])
+        if out != wanted(rule)
+    ]
+    flows = seen["flows"]
+    there = MODULE if rule.recirculates else datapath
+    if {where for _, where, _ in flows} != {there} or len(flows) != rule.expected_flows:
+        found.append(f"flows: {flows}")
+    # The first packet of a flow takes the way through the switch's own process.
+    if sum(packets for packets, _, _ in flows) < (TIMES - 1) * rule.expected_flows:
+        found.append(f"packets by flow: {flows}")
+    return [f"{rule.name}: {text}" for text in found]
+
+
+@pytest.mark.parametrize("datapath", [MODULE, TC])
+def test_same_rules_on(ks_dut: Dut, datapath: str) -> None:
+    rules = [
+        (rule.flows, [(1, bytes(packet)) for packet in rule.sent], rule.expected_flows)
+        for rule in RULES
+    ]
+    seen = ks_dut.call(ovs_openflow.judge, rules, TIMES, on_tc=datapath == TC)
+    judged = zip(RULES, seen, strict=True)
+    assert [text for rule, one in judged for text in trouble(rule, one, datapath)] == []
+
+
+@pytest.mark.parametrize("datapath", [MODULE, TC])
+def test_unused_flow_expires_and_comes_back(ks_dut: Dut, datapath: str) -> None:
+    rule = "in_port=1,actions=output:2"
+    seen = ks_dut.call(ovs_openflow.expire, rule, FRAME, IDLE_MS, on_tc=datapath == TC)
+    assert seen == {"out": [{2: [FRAME]}] * 3, "flows": [1, 0, 1]}
