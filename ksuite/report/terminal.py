@@ -40,22 +40,25 @@ MOST_COLUMNS = 200
 
 def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> str:
     """Return the whole report as text."""
-    console = Console(
-        width=width, force_terminal=colour, color_system="standard" if colour else None, file=None
-    )
     report = _report(result)
+    # A figure that a terminal breaks in two can still be read; one that is cut off can't.
+    console = Console(
+        width=max(width, _width(result)),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        file=None,
+    )
     with console.capture() as capture:
-        # A figure that a terminal breaks in two can still be read; one that is cut off can't.
-        console.print(report, width=max(width, _width(result, console)))
+        console.print(report)
     return capture.get()
 
 
-def _width(result: CheckResult, console: Console) -> int:
+def _width(result: CheckResult) -> int:
     """Return how wide the table of costs is."""
     if not result.comparisons:
         return 0
-    endless = console.options.update(max_width=MOST_COLUMNS)
-    return Measurement.get(console, endless, _costs(result)).maximum
+    endless = Console(width=MOST_COLUMNS)
+    return Measurement.get(endless, endless.options, _costs(result)).maximum
 
 
 def _report(result: CheckResult) -> Group:

@@ -219,7 +219,7 @@ def test_markup_is_not_interpreted_anywhere() -> None:
 
 
 def test_no_figure_is_cut_off_however_wide() -> None:
-    wide = costs(-0.7646, 0.0043, name="a_scenario_with_a_long_name 1500 B")
+    wide = costs(-0.7646, 0.05, name="a_scenario_with_a_long_name 1500 B")
     text = render(result(costs=wide), width=60)
     assert "…" not in text
     assert "-76.46%" in text
