@@ -85,7 +85,15 @@ TC = Suite(
         "dummy",
         "veth",
     ),
-    imports=("loops", "tc_mirred", "tc_flower", "modules", "symbols"),
+    imports=(
+        "loops",
+        "tc_mirred",
+        "tc_redirected",
+        "tc_slabs",
+        "tc_flower",
+        "modules",
+        "symbols",
+    ),
     default_series="patches/act-mirred-clone-removal",
 )
 
