@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The few words of netlink that are spoken without a library."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+
+HEADER = struct.Struct("=IHHII")
+"""struct nlmsghdr: length, type, flags, sequence, port."""
+ATTRIBUTE = struct.Struct("=HH")
+ERROR = struct.Struct("=i")
+NLMSG_ERROR = 2
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
+SOL_NETLINK = 270
+NETLINK_CAP_ACK, NETLINK_EXT_ACK = 10, 11
+NLMSGERR_ATTR_MSG = 1
+
+
+def routing() -> socket.socket:
+    """Return a socket to ask for links, rules and actions with; it is told why one is refused."""
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
+        opened.setsockopt(SOL_NETLINK, option, 1)
+    return opened
+
+
+def attribute(number: int, value: bytes) -> bytes:
+    """Return an attribute, padded."""
+    length = ATTRIBUTE.size + len(value)
+    return ATTRIBUTE.pack(length, number) + value + bytes(-length % 4)
+
+
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    """Return a message that asks for something."""
+    return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | flags, 0, 0) + body
+
+
+def must_be_acknowledged(answer: bytes, what: str) -> None:
+    """Refuse an answer that says no.
+
+    :param what: was asked for.
+    :raises OSError: with the kernel's reason, where it gives one.
+    """
+    kind = HEADER.unpack_from(answer)[1]
+    (error,) = ERROR.unpack_from(answer, HEADER.size)
+    if kind != NLMSG_ERROR:
+        raise OSError(f"{what}: netlink answered with a message of type {kind}")
+    if error:
+        raise OSError(-error, f"{what}: {os.strerror(-error)}{_reason(answer)}")
+
+
+def _reason(answer: bytes) -> str:
+    # Behind the error comes the header of what was asked.
+    rest = answer[2 * HEADER.size + ERROR.size :]
+    while len(rest) >= ATTRIBUTE.size:
+        length, number = ATTRIBUTE.unpack_from(rest)
+        if number == NLMSGERR_ATTR_MSG:
+            return f" ({rest[ATTRIBUTE.size : length - 1].decode()})"
+        rest = rest[length + -length % 4 :]
+    return ""
