@@ -14,14 +14,17 @@ ERROR = struct.Struct("=i")
 NLMSG_ERROR = 2
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
 SOL_NETLINK = 270
-NETLINK_CAP_ACK, NETLINK_EXT_ACK = 10, 11
+NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 5, 10, 11
 NLMSGERR_ATTR_MSG = 1
 
 
 def routing() -> socket.socket:
-    """Return a socket to ask for links, rules and actions with; it is told why one is refused."""
+    """Return a socket to ask for links, rules and actions with; it is told why one is refused.
+
+    Of more refusals than fit into its buffer, it is told the first.
+    """
     opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
+    for option in (NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK, NETLINK_EXT_ACK):
         opened.setsockopt(SOL_NETLINK, option, 1)
     return opened
 
