@@ -172,7 +172,7 @@ def window(_options: argparse.Namespace) -> None:
 
 def _windows(check: Check, variant: str, request: CostRequest, count: int = WINDOWS) -> list[float]:
     answer = check.bench.dut.use_for(
-        variant, loops.measure, request.scenario, request.frame_bytes, count, ROUNDS
+        variant, loops.measure, request.scenario, request.size, count, ROUNDS
     )
     windows: list[float] = answer.value
     return windows

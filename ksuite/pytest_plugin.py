@@ -88,9 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "ks_scenario(name): the scenario that a test belongs to, for --ks-scenario"
     )
-    config.addinivalue_line(
-        "markers", "ks_cost(scenario, frame_bytes): a cost that a test needs measured"
-    )
+    config.addinivalue_line("markers", "ks_cost(scenario, size): a cost that a test needs measured")
     if is_worker(config):
         die_with_parent()
         config.stash[RUN] = Run()
@@ -252,7 +250,7 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
     """
     mine = _requested(request.node)
     if mine is None:
-        raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, frame_bytes)")
+        raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, size)")
     requests = [mine]
     if not ks_bench.exact:
         requests = sorted(set(filter(None, map(_requested, request.session.items))))

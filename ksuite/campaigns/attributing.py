@@ -44,7 +44,7 @@ def attribute_cost(
             calls: list[Call] = [
                 (
                     loops.measure,
-                    (request.scenario, request.frame_bytes, WINDOWS, ROUNDS),
+                    (request.scenario, request.size, WINDOWS, ROUNDS),
                     {},
                 ),
                 (dut_symbols.kernel, (), {}),

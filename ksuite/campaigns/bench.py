@@ -192,6 +192,6 @@ class Bench:
             scenario_version=loops.version(request.scenario),
             parameters=(
                 ("batch", loops.batch(request.scenario)),
-                ("frame_bytes", request.frame_bytes),
+                (loops.size_of(request.scenario).name, request.size),
             ),
         )

@@ -31,15 +31,18 @@ TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
 
 @dataclass(frozen=True, order=True)
 class CostRequest:
-    """One cost to measure."""
+    """One cost to measure.
+
+    :param size: of what the scenario handles, in its own unit.
+    """
 
     scenario: str
-    frame_bytes: int
+    size: int
 
     @property
     def name(self) -> str:
         """How reports call it."""
-        return f"{self.scenario} {self.frame_bytes} B"
+        return f"{self.scenario} {self.size} {loops.size_of(self.scenario).unit}"
 
 
 def must_be_windows(answer: Any, name: str) -> None:
@@ -149,7 +152,7 @@ class Costs:
             variant,
             loops.measure,
             request.scenario,
-            request.frame_bytes,
+            request.size,
             WINDOWS,
             ROUNDS,
             repeat=repeat,

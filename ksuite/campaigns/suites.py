@@ -75,7 +75,16 @@ VHOST = Suite(
 TC = Suite(
     name="tc",
     paths=("net/sched/act_mirred.c", "net/sched/cls_flower.c"),
-    scenarios=("tc_redirect", "tc_mirror", "tc_drop", "tc_function"),
+    scenarios=(
+        "tc_redirect",
+        "tc_mirror",
+        "tc_drop",
+        "tc_insert",
+        "tc_delete",
+        "tc_insert_masks",
+        "tc_delete_masks",
+        "tc_function",
+    ),
     modules=(
         "sch_ingress",
         "cls_flower",
@@ -85,7 +94,17 @@ TC = Suite(
         "dummy",
         "veth",
     ),
-    imports=("loops", "tc_mirred", "tc_flower", "modules", "symbols"),
+    imports=(
+        "loops",
+        "tc_mirred",
+        "tc_redirected",
+        "tc_slabs",
+        "tc_flower",
+        "tc_rules",
+        "tunnels",
+        "modules",
+        "symbols",
+    ),
     default_series="patches/act-mirred-clone-removal",
 )
 

@@ -1,28 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All loops whose time per packet is a cost, by scenario."""
+"""All loops whose time per packet, or per rule, is a cost, by scenario."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksuite.dut import ovs_loops, tc_loops, vhost_loops, windows
+from ksuite.dut import ovs_loops, tc_loops, tc_rules, vhost_loops, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    Loop = Callable[[int], AbstractContextManager[Callable[[], None]]]
-    """Takes the bytes of a frame, and yields what runs one round."""
+    from ksuite.dut.sizes import Size
 
-_GROUPS = (vhost_loops, tc_loops, ovs_loops)
+    Loop = Callable[[int], AbstractContextManager[Callable[[], None]]]
+    """Takes a size, and yields what runs one round."""
+
+_GROUPS = (vhost_loops, tc_loops, tc_rules, ovs_loops)
 _GROUP_OF = {scenario: group for group in _GROUPS for scenario in group.LOOPS}
 
 
-def measure(scenario: str, frame_bytes: int, count: int, rounds: int) -> list[float]:
-    """Return what a packet costs in each of some windows; see `windows.measure`."""
+def measure(scenario: str, size: int, count: int, rounds: int) -> list[float]:
+    """Return what a packet or rule costs in each of some windows; see `windows.measure`.
+
+    :param size: as `size_of` the scenario has it.
+    """
     group = _GROUP_OF[scenario]
-    with group.LOOPS[scenario](frame_bytes) as run:
+    with group.LOOPS[scenario](size) as run:
         return windows.measure(run, group.BATCH, count, rounds)
+
+
+def size_of(scenario: str) -> Size:
+    """Return what the size of a scenario is."""
+    size: Size = _GROUP_OF[scenario].SIZE
+    return size
 
 
 def version(scenario: str) -> int:
@@ -32,6 +43,6 @@ def version(scenario: str) -> int:
 
 
 def batch(scenario: str) -> int:
-    """Return how many packets a round of a scenario handles."""
-    packets: int = _GROUP_OF[scenario].BATCH
-    return packets
+    """Return how many packets or rules a round of a scenario handles."""
+    handled: int = _GROUP_OF[scenario].BATCH
+    return handled

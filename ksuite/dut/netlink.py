@@ -1,39 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Netlink attributes as bytes, and fields of structures by the names of their types.
-
-Layout: Documentation/userspace-api/netlink/intro.rst.
-"""
+"""The few words of netlink that are spoken without a library."""
 
 from __future__ import annotations
 
-import ipaddress
+import os
+import socket
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-HEADER = struct.Struct("=HH")
-TYPE_MASK = 0x3FFF
-"""NLA_TYPE_MASK: the two bits above say that it is nested, or in network byte order."""
+HEADER = struct.Struct("=IHHII")
+"""struct nlmsghdr: length, type, flags, sequence, port."""
+ATTRIBUTE = struct.Struct("=HH")
+ERROR = struct.Struct("=i")
+NLMSG_ERROR = 2
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
+SOL_NETLINK = 270
+NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 5, 10, 11
+NLMSGERR_ATTR_MSG = 1
+NLA_TYPE_MASK = 0x3FFF
+"""The two bits above say that an attribute is nested, or in network byte order."""
 
-Field = int | str | bytes
 
-_NUMBERS = {
-    "u8": "=B",
-    "u16": "=H",
-    "u32": "=I",
-    "u64": "=Q",
-    "be16": "!H",
-    "be32": "!I",
-    "be64": "!Q",
-}
-_TEXT_BYTES = {"mac": 6, "ip4": 4, "ip6": 16}
+def routing() -> socket.socket:
+    """Return a socket to ask for links, rules and actions with; it is told why one is refused.
+
+    Of more refusals than fit into its buffer, it is told the first.
+    """
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    for option in (NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK, NETLINK_EXT_ACK):
+        opened.setsockopt(SOL_NETLINK, option, 1)
+    return opened
 
 
 def attribute(number: int, value: bytes) -> bytes:
-    """Return an attribute, padded to four bytes."""
-    return HEADER.pack(HEADER.size + len(value), number) + value + bytes(-len(value) % 4)
+    """Return an attribute, padded."""
+    length = ATTRIBUTE.size + len(value)
+    return ATTRIBUTE.pack(length, number) + value + bytes(-length % 4)
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -43,58 +48,34 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """
     at = 0
     while at < len(data):
-        length, number = HEADER.unpack_from(data, at)
-        if not HEADER.size <= length <= len(data) - at:
+        length, number = ATTRIBUTE.unpack_from(data, at)
+        if not ATTRIBUTE.size <= length <= len(data) - at:
             raise ValueError(f"an attribute of {length} bytes where {len(data) - at} are left")
-        yield number & TYPE_MASK, data[at + HEADER.size : at + length]
-        at += -(-length // 4) * 4
+        yield number & NLA_TYPE_MASK, data[at + ATTRIBUTE.size : at + length]
+        at += length + -length % 4
 
 
-def pack(types: str, fields: Iterable[Field]) -> bytes:
-    """Return fields as bytes.
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    """Return a message that asks for something."""
+    return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | flags, 0, 0) + body
 
-    :param types: their types, such as ``mac be16``; ``pad2`` is two bytes of nothing.
+
+def must_be_acknowledged(answer: bytes, what: str) -> None:
+    """Refuse an answer that says no.
+
+    :param what: was asked for.
+    :raises OSError: with the kernel's reason, where it gives one.
     """
-    values = iter(fields)
-    packed = b""
-    for kind in types.split():
-        packed += bytes(int(kind[3:])) if kind.startswith("pad") else _packed(kind, next(values))
-    return packed
+    kind = HEADER.unpack_from(answer)[1]
+    (error,) = ERROR.unpack_from(answer, HEADER.size)
+    if kind != NLMSG_ERROR:
+        raise OSError(f"{what}: netlink answered with a message of type {kind}")
+    if error:
+        raise OSError(-error, f"{what}: {os.strerror(-error)}{_reason(answer)}")
 
 
-def _packed(kind: str, value: Field) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, int):
-        return struct.pack(_NUMBERS[kind], value)
-    if kind == "mac":
-        return bytes.fromhex(value.replace(":", ""))
-    return ipaddress.ip_address(value).packed
-
-
-def unpack(types: str, data: bytes) -> tuple[Field, ...]:
-    """Return what `pack` was given, addresses as text."""
-    fields: list[Field] = []
-    at = 0
-    for kind in types.split():
-        size = _size(kind)
-        part = data[at : at + size]
-        at += size
-        if not kind.startswith("pad"):
-            fields.append(_unpacked(kind, part))
-    return tuple(fields)
-
-
-def _size(kind: str) -> int:
-    if kind.startswith("pad"):
-        return int(kind[3:])
-    return _TEXT_BYTES.get(kind) or struct.calcsize(_NUMBERS[kind])
-
-
-def _unpacked(kind: str, part: bytes) -> Field:
-    if kind == "mac":
-        return part.hex(":")
-    if kind in _TEXT_BYTES:
-        return str(ipaddress.ip_address(part))
-    number: int = struct.unpack(_NUMBERS[kind], part)[0]
-    return number
+def _reason(answer: bytes) -> str:
+    # Behind the error comes the header of what was asked.
+    reasons = dict(attributes(answer[2 * HEADER.size + ERROR.size :]))
+    text = reasons.get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0")
+    return f" ({text.decode()})" if text else ""

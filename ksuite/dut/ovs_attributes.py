@@ -11,7 +11,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from ksuite.dut.netlink import Field, attribute, attributes, pack, unpack
+from ksuite.dut.fields import Field, pack, unpack
+from ksuite.dut.netlink import attribute, attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

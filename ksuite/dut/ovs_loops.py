@@ -21,12 +21,14 @@ from ksuite.dut.links import dummy, sent_packets, veth
 from ksuite.dut.ovs_datapath import Datapath
 from ksuite.dut.ovs_lookup import install
 from ksuite.dut.packet import generator
+from ksuite.dut.sizes import FRAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ksuite.dut.ovs_attributes import Action
 
+SIZE = FRAME_BYTES
 VERSION = 1
 """Raised whenever a change here changes a cost."""
 BATCH = 500

@@ -8,7 +8,6 @@ tells what the kernel says when it refuses one (extack).
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import struct
@@ -18,20 +17,25 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ksuite.dut.agent import CannotObserveError
+from ksuite.dut.netlink import (
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    attribute,
+    message,
+    must_be_acknowledged,
+    routing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-NLM_F_REQUEST_ACK_CREATE = 0x1 | 0x4 | 0x400
-NLMSG_ERROR = 2
 RTM_NEWACTION = 48
 DELETIONS_TRIED = 100
 TCA_ACT_TAB = 1
 TCA_ACT_KIND = 1
 TCA_ACT_OPTIONS = 2
 TCA_MIRRED_PARMS = 2
-_NLMSGHDR = struct.Struct("=IHHII")
 _TC_MIRRED = struct.Struct("=IIiiiiI")
 """struct tc_mirred: index, capab, action, refcnt, bindcnt, eaction, ifindex."""
 
@@ -68,6 +72,14 @@ def _tc(arguments: Sequence[str], text: str = "") -> str:
     return done.stdout
 
 
+def mirred_action(index: int, towards: str, kind: str, control: str, interface: str) -> bytes:
+    """Return the attributes that say of an action that it is this one; see `mirred`."""
+    numbers = (index, 0, CONTROLS[control], 0, 0, MIRRED[towards, kind])
+    parameters = _TC_MIRRED.pack(*numbers, socket.if_nametoindex(interface))
+    options = attribute(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, parameters))
+    return attribute(TCA_ACT_KIND, b"mirred\0") + options
+
+
 @contextmanager
 def mirred(index: int, towards: str, kind: str, control: str, interface: str) -> Iterator[None]:
     """Create a mirred action with any control action, to be used by its index.
@@ -79,21 +91,11 @@ def mirred(index: int, towards: str, kind: str, control: str, interface: str) ->
     :param control: a key of CONTROLS.
     :raises OSError: the kernel refused it.
     """
-    numbers = (index, 0, CONTROLS[control], 0, 0, MIRRED[towards, kind])
-    parameters = _TC_MIRRED.pack(*numbers, socket.if_nametoindex(interface))
-    action = _attribute(TCA_ACT_KIND, b"mirred\0")
-    action += _attribute(TCA_ACT_OPTIONS, _attribute(TCA_MIRRED_PARMS, parameters))
-    body = bytes(4) + _attribute(TCA_ACT_TAB, _attribute(1, action))
-    header = _NLMSGHDR.pack(
-        _NLMSGHDR.size + len(body), RTM_NEWACTION, NLM_F_REQUEST_ACK_CREATE, 1, 0
-    )
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
-        netlink.send(header + body)
-        answer = netlink.recv(4096)
-    kind_of_answer = _NLMSGHDR.unpack_from(answer)[1]
-    (error,) = struct.unpack_from("=i", answer, _NLMSGHDR.size)
-    if kind_of_answer != NLMSG_ERROR or error:
-        raise OSError(-error, f"mirred {towards} {kind} {control}: {os.strerror(-error)}")
+    action = mirred_action(index, towards, kind, control, interface)
+    body = bytes(4) + attribute(TCA_ACT_TAB, attribute(1, action))
+    with routing() as netlink:
+        netlink.send(message(RTM_NEWACTION, NLM_F_ACK | NLM_F_CREATE, body))
+        must_be_acknowledged(netlink.recv(4096), f"mirred {towards} {kind} {control}")
     try:
         yield
     finally:
@@ -107,11 +109,6 @@ def _delete_action(action: str) -> None:
             return run([f"actions del action {action}"])
         time.sleep(0.01)
     return run([f"actions del action {action}"])
-
-
-def _attribute(number: int, value: bytes) -> bytes:
-    length = 4 + len(value)
-    return struct.pack("=HH", length, number) + value + bytes(-length % 4)
 
 
 @contextmanager

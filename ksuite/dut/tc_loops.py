@@ -22,10 +22,12 @@ from ksuite.dut.cpu import prompt_softirqs
 from ksuite.dut.frames import ETHERTYPE_EXPERIMENTAL, frame_of
 from ksuite.dut.links import dummy, sent_packets, veth
 from ksuite.dut.packet import generator
+from ksuite.dut.sizes import FRAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SIZE = FRAME_BYTES
 VERSION = 1
 """Raised whenever a change here changes a cost."""
 BATCH = 500

@@ -50,14 +50,17 @@ def forward(
     :param control: what mirred returns, a key of `tc.CONTROLS`.
     :param towards: the side of the target on which the packets come out.
     :param then: further actions, in tc's words.
-    :param target: ``up``, or ``down`` before the first packet.
-    :return: ``clones`` calls of skb_clone(); ``arrived`` frames at the target; ``seen`` frames that
-        a packet socket on the port saw; ``passed`` how many frames got past the hook; ``drops`` how
-        many the hook counts as dropped; ``actions`` statistics of all actions in order.
+    :param target: ``up``, or before the first packet ``down``, or ``replaced`` by a new link of the
+        same name, of which the rule does not know.
+    :return: ``clones`` calls of skb_clone(), ``queued`` ones of netif_rx(); ``arrived`` frames at
+        the target; ``seen`` frames that a packet socket on the port saw; ``passed`` how many frames
+        got past the hook; ``drops`` how many the hook counts as dropped; ``actions`` statistics of
+        all actions in order; ``to`` the link that the first one names.
     """
     with ExitStack() as stack:
         stack.enter_context(veth("gen", "port"))
-        stack.enter_context(veth("out", "sink"))
+        target_links = stack.enter_context(ExitStack())
+        target_links.enter_context(veth("out", "sink"))
         target_link = "out" if towards == "egress" else "sink"
         stack.enter_context(tc.mirred(INDEX, towards, kind, control, target_link))
         stack.enter_context(tc.clsact(HOOKS[hook]))
@@ -65,27 +68,33 @@ def forward(
         tc.run([f"{rule} action mirred index {INDEX} {then}".rstrip()])
         if target == "down":
             _take_down("out")
+        elif target == "replaced":
+            target_links.close()
+            stack.enter_context(veth("out", "sink"))
         sinks = {
             name: stack.enter_context(PacketRing(name, 4 * len(frames), SLOT_BYTES, send=False))
             for name in ("sink", "port")
         }
         stack.enter_context(prompt_softirqs())
-        calls = stack.enter_context(counted("skb_clone"))
+        calls = stack.enter_context(counted("skb_clone", "netif_rx"))
         before = dropped_packets("port")
-        _send(frames, hook)
-        clones = calls.counts()["skb_clone"]
+        send(frames, hook)
+        called = calls.counts()
         seen = sinks["port"].take()
         return {
-            "clones": clones,
+            "clones": called["skb_clone"],
+            "queued": called["netif_rx"],
             "arrived": sinks["sink"].take(),
             "seen": seen,
             "passed": dropped_packets("port") - before if hook == "ingress" else len(seen),
             "drops": tc.hook_drops(HOOKS[hook]),
             "actions": _statistics(HOOKS[hook], hook),
+            "to": tc.actions(HOOKS[hook], hook)[0]["to_dev"],
         }
 
 
-def _send(frames: Sequence[bytes], hook: str) -> None:
+def send(frames: Sequence[bytes], hook: str) -> None:
+    """Send frames from ``gen``, through its egress hook if that is the hook meant."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as source:
         source.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, int(hook == "ingress"))
         source.bind(("gen", 0))

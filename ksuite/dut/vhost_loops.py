@@ -24,12 +24,14 @@ import numpy as np
 
 from ksuite.dut.frames import frame_of
 from ksuite.dut.packet import generator
+from ksuite.dut.sizes import FRAME_BYTES
 from ksuite.dut.tap import tap
 from ksuite.dut.vhostnet import HEADER_BYTES, RingShape, VhostNet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SIZE = FRAME_BYTES
 VERSION = 5
 """Raised whenever a change here changes a cost."""
 

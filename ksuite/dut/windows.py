@@ -22,12 +22,12 @@ not move a window across that edge and look like a change, so all of a tick is s
 SETTLE_NS = 2_000_000
 
 
-def measure(run: Callable[[], None], packets: int, windows: int, rounds: int) -> list[float]:
+def measure(run: Callable[[], None], handled: int, windows: int, rounds: int) -> list[float]:
     """Warm up, run windows of `rounds` rounds, and return each one's cost.
 
     :param run: one round.
-    :param packets: what a round handles.
-    :return: nanoseconds of the DUT's clock per packet, one a window.
+    :param handled: packets or rules of a round.
+    :return: nanoseconds of the DUT's clock for each of them, one a window.
     """
     costs = []
     marks = Marks()
@@ -36,7 +36,7 @@ def measure(run: Callable[[], None], packets: int, windows: int, rounds: int) ->
         for number in range(windows):
             _sleep_until(number * TICK_NS // windows)
             marks.begin()
-            costs.append(_repeat(run, rounds) / (rounds * packets))
+            costs.append(_repeat(run, rounds) / (rounds * handled))
             marks.end()
     return costs
 

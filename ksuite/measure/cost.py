@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A cost: time per packet on a clock, with all that must be known to compare it."""
+"""A cost: time per packet or rule on a clock, with all that must be known to compare it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ksuite.machines.machine import Clock
 
-UNITS = {Clock.INSTRUCTIONS: "instructions/packet", Clock.WALL: "ns/packet"}
+UNITS = {Clock.INSTRUCTIONS: "instructions", Clock.WALL: "ns"}
 """Under -icount shift=0 a nanosecond of guest time is one instruction."""
 
 
@@ -41,7 +41,7 @@ class Fingerprint:
 class Cost:
     """The windows of one measurement.
 
-    :param windows: time per packet of each window, in the clock's unit.
+    :param windows: time per packet or rule of each window, in the clock's unit.
     :param recalled: some of it was recalled from a guest with the same content, not measured now.
     """
 
@@ -62,4 +62,5 @@ class Cost:
     @property
     def unit(self) -> str:
         """What the numbers count."""
-        return UNITS[self.fingerprint.clock]
+        handled = "rule" if "rules" in dict(self.fingerprint.parameters) else "packet"
+        return f"{UNITS[self.fingerprint.clock]}/{handled}"

@@ -139,7 +139,8 @@ def _cell(verdict: Verdict | None) -> Text:
 
 def _costs(result: CheckResult) -> Table:
     first = result.comparisons[0].comparison.base
-    caption = f"{first.unit} on the {first.fingerprint.clock} clock, {_repeats(first)}"
+    units = dict.fromkeys(named.comparison.base.unit for named in result.comparisons)
+    caption = f"{', '.join(units)} on the {first.fingerprint.clock} clock, {_repeats(first)}"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("cost", no_wrap=True)
     for heading in (BASE, "spread", CANDIDATE, "spread", "change", "", "limit"):

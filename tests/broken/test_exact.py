@@ -35,7 +35,7 @@ REQUESTS = tuple(
     for loop in ("vhost_tx", "vhost_rx", "vhost_echo")
     for size in (64, 1500)
 )
-SMALL = tuple(request for request in REQUESTS if request.frame_bytes == 64)
+SMALL = tuple(request for request in REQUESTS if request.size == 64)
 RESTORES = 3
 HARMLESS = ("harmless-function-name", "harmless-declarations")
 """The others are judged as whole series, in test_broken.py."""
@@ -62,7 +62,7 @@ def busy_host() -> Iterator[None]:
 
 def windows(check: Check, request: CostRequest) -> list[float]:
     answer = check.bench.dut.use_for(
-        CANDIDATE, loops.measure, request.scenario, request.frame_bytes, WINDOWS, ROUNDS
+        CANDIDATE, loops.measure, request.scenario, request.size, WINDOWS, ROUNDS
     )
     assert not answer.recalled
     found: list[float] = answer.value

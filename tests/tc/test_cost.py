@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a packet costs through TC's software datapath, candidate against base, on one CPU.
+"""What a packet costs through TC's software datapath, and a rule to be inserted or deleted.
 
 ::
 
     packet socket --> gen ==veth== port, clsact ingress: flower --> tc_redirect: out (a dummy)
                                                                     tc_mirror:   out, then drop
                                                                     tc_drop:     drop
+
+    netlink --> flower rules, one mask or 64 (..._masks)     tc_insert: the last of so many
+                                                             tc_delete: the first of so many
 """
 
 from __future__ import annotations
@@ -33,6 +36,14 @@ if TYPE_CHECKING:
             ("tc_redirect", 1500),
             ("tc_mirror", 64),
             ("tc_drop", 64),
+            ("tc_insert", 1_000),
+            ("tc_insert", 10_000),
+            ("tc_insert", 50_000),
+            ("tc_delete", 1_000),
+            ("tc_delete", 10_000),
+            ("tc_delete", 50_000),
+            ("tc_insert_masks", 10_000),
+            ("tc_delete_masks", 10_000),
         )
     ],
 )

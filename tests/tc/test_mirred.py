@@ -26,6 +26,8 @@ ETHERNET_BYTES = 14
 ENDING = ("drop", "stolen", "queued", "trap")
 """Control actions after which nobody looks at the packet again."""
 GOING_ON = ("pipe", "ok")
+NOBODY = "*"
+"""What tc calls a target that is gone."""
 
 
 def forward(dut: Dut, hook: str, kind: str, control: str, **how: Any) -> dict[str, Any]:
@@ -75,10 +77,19 @@ def test_frames_arrive_unchanged(ks_dut: Dut, hook: str, kind: str, control: str
     assert action["overlimits"] == 0
 
 
-@pytest.mark.parametrize("towards", ["egress", "ingress"])
-def test_target_may_be_either_side_of_a_link(ks_dut: Dut, towards: str) -> None:
-    seen = forward(ks_dut, "ingress", "redirect", "stolen", towards=towards)
+@pytest.mark.parametrize("kind", ["redirect", "mirror"])
+@pytest.mark.parametrize(
+    ("hook", "towards"), [("ingress", "egress"), ("ingress", "ingress"), ("egress", "ingress")]
+)
+def test_target_may_be_either_side_of_a_link(
+    ks_dut: Dut, hook: str, towards: str, kind: str
+) -> None:
+    """Each frame comes once; from egress to ingress by way of the backlog (CVE-2022-4269)."""
+    seen = forward(ks_dut, hook, kind, "stolen", towards=towards)
     assert seen["arrived"] == batch()
+    assert seen["queued"] == (len(batch()) if (hook, towards) == ("egress", "ingress") else 0)
+    (action,) = seen["actions"]
+    assert action["overlimits"] == 0
 
 
 @pytest.mark.parametrize("kind", ["redirect", "mirror"])
@@ -98,11 +109,16 @@ def test_mirror_leaves_the_original_intact(ks_dut: Dut) -> None:
     assert len(seen["actions"]) == 2
 
 
+@pytest.mark.parametrize("target", ["down", "replaced"])
 @pytest.mark.parametrize("kind", ["redirect", "mirror"])
 @pytest.mark.parametrize("hook", ["ingress", "egress"])
-def test_target_that_is_down(ks_dut: Dut, hook: str, kind: str) -> None:
-    """One overlimit a packet, and a redirected packet is dropped; a mirrored one goes on."""
-    seen = forward(ks_dut, hook, kind, "pipe" if kind == "mirror" else "stolen", target="down")
+def test_target_that_is_no_more(ks_dut: Dut, hook: str, kind: str, target: str) -> None:
+    """One overlimit a packet, and a redirected packet is dropped; a mirrored one goes on.
+
+    A rule outlives its target, and nothing reaches a new link of the same name.
+    """
+    seen = forward(ks_dut, hook, kind, "pipe" if kind == "mirror" else "stolen", target=target)
+    assert seen["to"] == ("out" if target == "down" else NOBODY)
     frames = batch()
     assert seen["arrived"] == []
     assert seen["clones"] == 0

@@ -150,7 +150,7 @@ class StubBench:
 
     def told(self, request: CostRequest, seen: Comparison) -> NamedComparison:
         self.progress("counting")
-        return NamedComparison(request.name, seen, self.stub.attribution)
+        return NamedComparison(f"{request.scenario} {request.size} B", seen, self.stub.attribution)
 
 
 class StubCheck:

@@ -109,4 +109,4 @@ def test_cost_test_that_fails_for_another_reason(judge: Judge) -> None:
 
 def test_cost_without_a_marker_is_told(judge: Judge) -> None:
     assert judge("def test_cost(ks_comparison): pass\n") == 3
-    assert "ks_cost(scenario, frame_bytes)" in judge.text
+    assert "ks_cost(scenario, size)" in judge.text

@@ -71,11 +71,9 @@ class Lab:
         self.turns: list[tuple[str, CostRequest]] = []
         self.answers: Callable[[str, CostRequest], Any] = lambda *_: windows(1000)
 
-    def _measure(
-        self, guest: Guest, scenario: str, frame_bytes: int, count: int, rounds: int
-    ) -> Any:
+    def _measure(self, guest: Guest, scenario: str, size: int, count: int, rounds: int) -> Any:
         assert (count, rounds) == (WINDOWS, ROUNDS)
-        request = CostRequest(scenario, frame_bytes)
+        request = CostRequest(scenario, size)
         self.turns.append((guest.variant, request))
         return self.answers(guest.variant, request)
 

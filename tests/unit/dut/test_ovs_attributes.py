@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ksuite.dut.netlink import attribute, attributes, pack, unpack
+from ksuite.dut.fields import pack, unpack
+from ksuite.dut.netlink import attribute, attributes
 from ksuite.dut.ovs_attributes import pack_actions, pack_key, unpack_key
 
 KEYS: list[dict[str, Any]] = [
