@@ -18,6 +18,7 @@ from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
 from ksuite.machines.host import cpu_model, kvm_works, qemu_version
+from ksuite.machines.initrd import guest_code
 from ksuite.machines.machine import Clock, Root
 from ksuite.machines.recipe import read_recipe
 from ksuite.machines.snapshot import Snapshot, take_snapshot
@@ -160,6 +161,7 @@ class Check:
             identical=self.identical,
             not_exercised=self._not_exercised(),
             packages=self.prepared.snapshot.versions if self.prepared.snapshot else {},
+            guest_code=guest_code(),
         )
 
     def _not_exercised(self) -> tuple[str, ...]:
