@@ -50,8 +50,8 @@ To judge a series by a baseline: ksuite check SERIES --baseline NAME [--costs-on
 """
 SAVE = """\
 Measure costs and keep them as NAME. With SERIES these are the candidate's, in the suites that the
-series touches. Without, they are the distro's: each suite's default series takes something out of
-the distro's source and puts it back, so that its candidate is the distro's code again.
+series touches. Without, they are of the distro's source as it is: in each suite the modules are
+built, unpatched, that its default series touches.
 
 With --from nothing is measured: the costs are those in a result that --json has written. A result
 of a kernel that fails its checks makes no baseline.
@@ -267,7 +267,7 @@ def _remove(path: Path) -> None:
 
 
 def _measure(options: argparse.Namespace, suites: Iterable[Suite]) -> list[CheckResult]:
-    """Measure the candidate's costs: of a series at once, or of each suite's own by itself.
+    """Measure a series' costs, or each suite's of the distro's source.
 
     :raises KsuiteError: they could not be measured; what the run said has been printed.
     """
@@ -280,7 +280,8 @@ def _measure(options: argparse.Namespace, suites: Iterable[Suite]) -> list[Check
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch) / "result.json"
             arguments = runner_arguments(options, MEASURING, together, one)
-            code = _run([*arguments, "--ks-costs-only", "--ks-json", str(place), "-q"])
+            arguments += ["--ks-costs-only", *([] if series else ["--ks-unpatched"])]
+            code = _run([*arguments, "--ks-json", str(place), "-q"])
             result = json_file.read(place) if place.exists() else None
         if result is None or result.error or result.verdict in {Verdict.FAIL, Verdict.ERROR}:
             failed = KsuiteError("the costs could not be measured")

@@ -66,6 +66,7 @@ def options_of(config: pytest.Config) -> CheckOptions:
         recall=Recall(config.getoption("--ks-recall")),
         baseline=_baseline(config),
         costs_only=config.getoption("--ks-costs-only"),
+        unpatched=config.getoption("--ks-unpatched"),
     )
 
 

@@ -50,6 +50,7 @@ class CheckOptions:
     :param recall: whose restored guests are not asked again what guests like them have answered.
     :param baseline: whose costs stand for the base's.
     :param costs_only: measure the candidate's costs, and nothing else.
+    :param unpatched: the series only says which modules to build; its patches are left out.
     """
 
     series: str
@@ -64,6 +65,7 @@ class CheckOptions:
     recall: Recall = Recall.BASE
     baseline: Baseline | None = None
     costs_only: bool = False
+    unpatched: bool = False
 
     @property
     def spec(self) -> MachineSpec:
@@ -116,6 +118,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "help": "run no functional checks, and measure the costs of the candidate alone, to "
         "compare them with a stored baseline or with nothing",
+    },
+    "unpatched": {
+        "action": "store_true",
+        "help": "judge the distro's source as it is: the series only says which modules to build",
     },
     "baseline": {
         "metavar": "NAME",

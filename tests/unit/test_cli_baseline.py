@@ -187,7 +187,7 @@ def test_save_measures_each_suites_own_series(shell: Shell) -> None:
     assert [run[0] for run in shell.runs] == [str(suite.directory) for suite in SUITES]
     assert [value(run, "--ks-series") for run in shell.runs] == [suite.series for suite in SUITES]
     for run in shell.runs:
-        assert "--ks-costs-only" in run
+        assert {"--ks-costs-only", "--ks-unpatched"} <= set(run)
         assert (value(run, "--ks-timeout"), value(run, "-n")) == ("9.0", "0")
     assert len(read_baseline(shell.directory, "distro").costs) == len(SUITES)
 
@@ -200,6 +200,7 @@ def test_save_measures_a_series_in_the_suites_that_it_touches(shell: Shell, chec
     assert run[0].endswith("tests/vhost")
     assert value(run, "--ks-series") == str(series)
     assert value(run, "--ks-scenario") == "vhost_tx"
+    assert "--ks-unpatched" not in run
 
 
 @pytest.mark.parametrize(
