@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 OTHER_MACHINE = re.compile(
     r"the committed baseline is another machine's: "
-    r"((kernel_release|kernel_config|compiler|qemu|root): .+ in the baseline, .+ now(; |$))+"
+    r"((kernel_release|kernel_config|compiler|qemu|root): [^;]+ in the baseline, [^;]+ now(; |$))+"
 )
 BASELINE_TESTS = "tests.broken.test_baseline"
 

@@ -200,6 +200,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    if options.scenario:
+        check_scenario(options.scenario)
     baseline = read_baseline(options.directory, options.name)
     thresholds = thresholds_of(Path(options.thresholds)) if options.thresholds else Thresholds()
     if options.threshold is not None:

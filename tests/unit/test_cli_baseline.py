@@ -126,6 +126,7 @@ def test_usage(shell: Shell, words: list[str]) -> None:
         (["save", "it", "--from", "missing.json"], "can't be read"),
         (["show", "it"], "no baseline 'it'"),
         (["compare", "it"], "no baseline 'it'"),
+        (["compare", "it", "--scenario", "vhost_tz"], "no scenario named"),
         (["prune"], "takes names of baselines, or --stale"),
         (["prune", "it", "--stale"], "takes names of baselines, or --stale"),
         (["prune", "it"], "no baseline 'it'"),
