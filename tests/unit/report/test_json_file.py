@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from ksuite import __version__
@@ -181,6 +182,19 @@ def test_it_is_read_as_it_was_written(tmp_path: Path, whole: CheckResult) -> Non
     path = tmp_path / "result.json"
     write(whole, path)
     assert read(path) == whole
+
+
+@pytest.mark.parametrize("whole", [WHOLE, replace(WHOLE, subject=None)], ids=["judged", "refused"])
+def test_schema_describes_it(checkout: Path, whole: CheckResult) -> None:
+    schema = json.loads((checkout / "docs" / "result-v1.schema.json").read_text())
+    if whole.subject:
+        whole = replace(whole, subject=replace(whole.subject, series_digest="0" * 64))
+    plain = json.loads(json.dumps(as_plain(whole)))
+    jsonschema.validate(plain, schema)
+    described = schema["properties"]
+    assert set(plain) == set(described)
+    assert set(plain["costs"][0]) == set(described["costs"]["items"]["properties"])
+    assert set(plain["measured"][0]["cost"]) == set(schema["$defs"]["cost"]["properties"])
 
 
 def test_result_of_an_older_ksuite_is_read(tmp_path: Path) -> None:
