@@ -112,12 +112,12 @@ class Costs:
             request: self._comparison(request, thresholds.of(request.name, exact=self._exact))
             for request in requests
             if all(self.measured(variant, request) for variant in self._turns)
-            and self._reference(request)
+            and self._has_reference(request)
         }
 
     def alone(self, request: CostRequest) -> bool:
         """Whether the candidate was measured, and there is nothing to compare it with."""
-        return self.measured(CANDIDATE, request) and not self._reference(request)
+        return self.measured(CANDIDATE, request) and not self._has_reference(request)
 
     def cost(self, request: CostRequest) -> Cost:
         """Return the candidate's cost, which must have been measured."""
@@ -189,7 +189,7 @@ class Costs:
             return self._baseline.compare(request.name, candidate, threshold)
         return compare(self._cost(BASE, request), candidate, threshold)
 
-    def _reference(self, request: CostRequest) -> bool:
+    def _has_reference(self, request: CostRequest) -> bool:
         """Whether there is what the candidate is to be compared with."""
         if self._baseline is not None:
             return request.name in self._baseline.costs

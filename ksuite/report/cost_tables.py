@@ -165,7 +165,8 @@ def _small(difference: float) -> str:
 
 def _repeats(cost: Cost) -> str:
     if not cost.fingerprint.restored:
-        return f"median of {len(cost.windows)} windows"
+        boots = f" of {cost.guests} boots" if cost.guests > 1 else ""
+        return f"median of {len(cost.windows)} windows{boots}"
     return f"repeated in {len(cost.windows)} restored guests"
 
 

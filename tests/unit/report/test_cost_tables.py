@@ -24,6 +24,15 @@ def test_costs_compared_with_a_baseline_are_told_as_such() -> None:
     assert "baseline" not in without
 
 
+def test_boots_are_told_where_there_were_several() -> None:
+    one = comparison(0.0)
+    several = replace(one, base=replace(one.base, guests=3))
+    for seen, told in ((one, "median of 3 windows"), (several, "median of 3 windows of 3 boots")):
+        text = as_text(cost_tables.compared([NamedComparison("a", seen)]))
+        assert told in text
+        assert ("boots" in text) == ("boots" in told)
+
+
 def test_costs_that_were_only_measured() -> None:
     measured = [
         NamedCost("vhost_tx 64 B", cost(1234.5, fingerprint=IMAGE)),
