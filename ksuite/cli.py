@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite import __version__
+from ksuite import __version__, cli_baseline
 from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.options import OPTIONS, jobs
-from ksuite.campaigns.suites import Suite, check_scenario, suites_for
-from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
+from ksuite.campaigns.suites import check_scenario, suites_for
+from ksuite.cli_running import runner_arguments
+from ksuite.errors import ExitCode, KsuiteError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
 from ksuite.measure.result import refused
@@ -73,6 +74,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="restored guests that may run at once (default: the number of CPUs)",
     )
+    baseline = commands.add_parser(
+        "baseline",
+        help=cli_baseline.HELP,
+        description=cli_baseline.DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli_baseline.add_commands(baseline)
     doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
     doctor.set_defaults(run=_doctor)
     return parser
@@ -85,33 +94,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.scenario:
         check_scenario(options.scenario)
     suites = suites_for(read_series(options.series).files)
-    arguments = [str(directory) for directory in _directories(suites, options.scenario)]
-    arguments += ["--ks-series", options.series]
-    for name in OPTIONS:
-        value = getattr(options, name.replace("-", "_"))
-        if value is True:
-            arguments += [f"--ks-{name}"]
-        elif value:
-            arguments += [f"--ks-{name}", str(value)]
-    arguments += ["--dist", "worksteal", *_processes(options.jobs)]
+    arguments = runner_arguments(options, OPTIONS, suites, options.series)
     return run_suites(arguments)
-
-
-def _processes(jobs: int | None) -> list[str]:
-    """Return how many processes run the tests, each one guest at a time; one needs no workers."""
-    if jobs is None:
-        return ["-n", "auto"]
-    return ["-n", str(jobs if jobs > 1 else 0), "--ks-jobs", "1"]
-
-
-def _directories(suites: Sequence[Suite], scenario: str | None) -> list[str]:
-    chosen = [
-        suite for suite in suites if not scenario or scenario in {suite.name, *suite.scenarios}
-    ] or suites
-    missing = [suite.directory for suite in chosen if not suite.directory.is_dir()]
-    if missing:
-        raise InfrastructureError(f"{missing[0]} is missing: run ksuite from its checkout")
-    return [str(suite.directory) for suite in chosen]
 
 
 def _doctor(_options: argparse.Namespace) -> int:

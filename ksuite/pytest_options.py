@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.options import OPTIONS, Attribute, CheckOptions, Recall, jobs
-from ksuite.campaigns.suites import SUITES
+from ksuite.campaigns.suites import BASELINES, SUITES
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, Root
 from ksuite.measure.thresholds import Thresholds, read_thresholds
+from ksuite.report.baseline_file import read_baseline
 
 if TYPE_CHECKING:
     import pytest
+
+    from ksuite.measure.baseline import Baseline
 
 _COST = re.compile(r"(\S+) \d+ B")
 
@@ -58,13 +61,26 @@ def options_of(config: pytest.Config) -> CheckOptions:
         root=Root(root) if (root := config.getoption("--ks-root")) else None,
         jobs=config.getoption("--ks-jobs"),
         packages=path("--ks-packages"),
-        thresholds=_thresholds(thresholds) if thresholds else Thresholds(),
+        thresholds=thresholds_of(thresholds) if thresholds else Thresholds(),
         attribute=Attribute(config.getoption("--ks-attribute")),
         recall=Recall(config.getoption("--ks-recall")),
+        baseline=_baseline(config),
+        costs_only=config.getoption("--ks-costs-only"),
+        unpatched=config.getoption("--ks-unpatched"),
     )
 
 
-def _thresholds(path: Path) -> Thresholds:
+def _baseline(config: pytest.Config) -> Baseline | None:
+    if (name := config.getoption("--ks-baseline")) is None:
+        return None
+    return read_baseline(Path(config.getoption("--ks-baselines") or BASELINES), name)
+
+
+def thresholds_of(path: Path) -> Thresholds:
+    """Read a file of thresholds for costs that can be measured.
+
+    :raises UserError: as `read_thresholds`, and for the name of a cost that no suite has.
+    """
     thresholds = read_thresholds(path)
     scenarios = [name for suite in SUITES for name in suite.scenarios]
     for name in thresholds.own:

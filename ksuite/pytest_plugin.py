@@ -35,6 +35,7 @@ from ksuite.measure.result import (
     CANDIDATE,
     VARIANTS,
     NamedComparison,
+    NamedCost,
 )
 from ksuite.processes import die_with_parent
 from ksuite.pytest_options import add_options, options_of
@@ -66,6 +67,7 @@ FAULTS_ENOUGH = 3
 """Kernel faults after which a variant's other functional checks are not run: enough is known."""
 
 COMPARISON = pytest.StashKey[NamedComparison]()
+MEASURED = pytest.StashKey[NamedCost]()
 BASE_FAULT = pytest.StashKey[KsuiteError]()
 
 
@@ -128,15 +130,18 @@ class _Listener:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what ``--ks-scenario`` and ``--ks-candidate-only`` ask for."""
+    """Keep what ``--ks-scenario``, ``--ks-candidate-only`` and ``--ks-costs-only`` ask for."""
     wanted = config.getoption("--ks-scenario")
     if wanted in {suite.name for suite in SUITES}:
         wanted = None
     unwanted_variant = BASE if config.getoption("--ks-candidate-only") else None
+    costs_only = config.getoption("--ks-costs-only")
     dropped = [
         item
         for item in items
-        if (wanted and _scenario(item) != wanted) or _variant(item) == unwanted_variant
+        if (wanted and _scenario(item) != wanted)
+        or _variant(item) == unwanted_variant
+        or (costs_only and _requested(item) is None)
     ]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if item not in dropped]
@@ -262,6 +267,11 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
         if (fault := costs.fault(BASE, mine)) and costs.measured(CANDIDATE, mine):
             request.node.stash[BASE_FAULT] = fault
             pytest.skip("the base broke while it was measured: the candidate has nothing to beat")
+        if alone := ks_bench.measured_alone(mine):
+            request.node.stash[MEASURED] = alone
+            if ks_bench.baseline is not None:
+                raise NothingToCompare(ks_bench.baseline.lacks(mine.name))
+            pytest.skip("measured, and compared with nothing")
         if mine not in comparisons:
             raise InfrastructureError(f"{mine.name} was not measured on both variants")
         request.node.stash[COMPARISON] = ks_bench.told(mine, comparisons[mine])
@@ -306,7 +316,8 @@ def _told(item: pytest.Item, report: pytest.TestReport, error: BaseException | N
     outcomes = [outcome_of(report, error, _variant(item), comparison, recalled=recalled)]
     if fault := item.stash.get(BASE_FAULT, None):
         outcomes += measured_alone(item.nodeid, fault)
-    return Told(item.nodeid, tuple(filter(None, outcomes)), named)
+    measured = item.stash.get(MEASURED, None)
+    return Told(item.nodeid, tuple(filter(None, outcomes)), named, measured=measured)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ksuite.campaigns.attributing import attribute_cost
-from ksuite.campaigns.costs import CostRequest, Costs
+from ksuite.campaigns.costs import BOOTED_TURNS, TURNS, CostRequest, Costs
 from ksuite.campaigns.dut import Dut, LiveDut
 from ksuite.campaigns.options import Attribute, Recall
 from ksuite.campaigns.recalling import Answers
@@ -21,10 +21,11 @@ from ksuite.errors import KsuiteError
 from ksuite.kernels.build import ModuleBuild
 from ksuite.kernels.store import Store
 from ksuite.machines.counting import counting_plugin
+from ksuite.machines.machine import Clock
 from ksuite.machines.snapshot import Snapshot
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.measure.cost import Fingerprint
-from ksuite.measure.result import BASE, VARIANTS, NamedComparison
+from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, NamedComparison, NamedCost
 from ksuite.measure.verdict import Verdict
 from ksuite.plain import Plain
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from ksuite.measure.verdict import Comparison
 
 
+UNATTRIBUTED = (
+    "not attributed: no guest of a stored baseline is here to be counted in; leave out --baseline"
+)
 RECALLS = {Recall.BASE: (BASE,), Recall.ALL: VARIANTS, Recall.NEVER: ()}
 
 
@@ -79,6 +83,7 @@ class Bench:
         self.builds = prepared.builds
         self.suites = tuple(suites)
         self.progress = progress
+        self.baseline = options.baseline
         self._options = options
         self._run_directory = run_directory
         self.dut = self._new_dut()
@@ -94,8 +99,11 @@ class Bench:
     def save_variants(self) -> Prepared:
         """Load each variant once for all processes that will run tests; one that breaks is left.
 
-        One that was once loaded, and may be recalled, is left too: it may not be needed.
+        One that was once loaded, and may be recalled, is left too: it may not be needed. Costs are
+        measured in guests that load it themselves.
         """
+        if self._options.costs_only:
+            return self.prepared
         dut = self.dut
         assert isinstance(dut, RestoredDut)
 
@@ -111,6 +119,12 @@ class Bench:
         """Measure costs on base and candidate, and compare them; see `Costs.compare`."""
         return self.costs.compare(requests, self._options.thresholds)
 
+    def measured_alone(self, request: CostRequest) -> NamedCost | None:
+        """Return the candidate's cost where it was measured, with nothing to compare it with."""
+        if not self.costs.alone(request):
+            return None
+        return NamedCost(request.name, self.costs.cost(request))
+
     def forget_costs(self) -> None:
         """Measure anew at the next comparison."""
         self.costs = self._new_costs()
@@ -121,15 +135,23 @@ class Bench:
         What keeps us from finding that out takes nothing away from the comparison.
         """
         if not self._worth_attributing(comparison):
-            return NamedComparison(request.name, comparison)
+            return self._named(request, comparison)
+        if self.baseline is not None:
+            return self._named(request, comparison, UNATTRIBUTED)
         assert isinstance(self.dut, RestoredDut)
         self.progress(f"counting by function: {request.name}")
         try:
             plugin = counting_plugin(Store.default())
             attribution = attribute_cost(self.dut, request, plugin, self._run_directory, self.jobs)
         except KsuiteError as error:
-            return NamedComparison(request.name, comparison, note=f"not attributed: {error}")
+            return self._named(request, comparison, f"not attributed: {error}")
         return NamedComparison(request.name, comparison, attribution)
+
+    def _named(
+        self, request: CostRequest, comparison: Comparison, note: str = ""
+    ) -> NamedComparison:
+        name = self.baseline.name if self.baseline else ""
+        return NamedComparison(request.name, comparison, note=note, baseline=name)
 
     @property
     def exact(self) -> bool:
@@ -174,12 +196,20 @@ class Bench:
         )
 
     def _new_costs(self) -> Costs:
+        options = self._options
+        boots = options.clock is Clock.WALL
+        turns: tuple[str, ...] = BOOTED_TURNS if boots else TURNS
+        if self.baseline is not None or options.costs_only:
+            turns = tuple(variant for variant in turns if variant == CANDIDATE)
         return Costs(
             self.dut,
             self._fingerprint,
             exact=self.exact,
             jobs=self.jobs,
             progress=self._say,
+            turns=turns,
+            boots=boots,
+            baseline=self.baseline,
         )
 
     def _say(self, text: str) -> None:

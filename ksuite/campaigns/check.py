@@ -16,8 +16,9 @@ from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
-from ksuite.kernels.store import Store, run_directory
+from ksuite.kernels.store import Store, digest, run_directory
 from ksuite.machines.host import cpu_model, kvm_works, qemu_version
+from ksuite.machines.initrd import guest_code
 from ksuite.machines.machine import Clock, Root
 from ksuite.machines.recipe import read_recipe
 from ksuite.machines.snapshot import Snapshot, take_snapshot
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksuite.campaigns.options import CheckOptions
+
+
+UNPATCHED = "(none: the distro's source as it is)"
 
 
 def _must_be_for(series: Series, source: KernelSource) -> None:
@@ -119,10 +123,10 @@ class Check:
         self.progress(f"unpacking the source of {self.source.version}")
         self.tree = tree = unpack(self.source, self._store)
         targets = plan_once(self.source, tree, self._touched(), self._store)
-        patches = {
-            BASE: self.series.base_patches,
-            CANDIDATE: (*self.series.base_patches, *self.series.patches),
-        }
+        base = self.series.base_patches
+        patches = {BASE: base, CANDIDATE: (*base, *self.series.patches)}
+        if self.options.unpatched:
+            patches = dict.fromkeys(VARIANTS, ())
         names = ", ".join(target.name for target in targets)
         builds = {}
         for variant in VARIANTS:
@@ -145,8 +149,8 @@ class Check:
     def subject(self) -> Subject:
         """What is judged, and on what."""
         return Subject(
-            series=self.series.title,
-            series_digest=self.series.digest,
+            series=UNPATCHED if self.options.unpatched else self.series.title,
+            series_digest=digest() if self.options.unpatched else self.series.digest,
             kernel=self.source.release,
             kernel_version=self.source.version,
             clock=str(self.options.clock),
@@ -160,6 +164,7 @@ class Check:
             identical=self.identical,
             not_exercised=self._not_exercised(),
             packages=self.prepared.snapshot.versions if self.prepared.snapshot else {},
+            guest_code=guest_code(),
         )
 
     def _not_exercised(self) -> tuple[str, ...]:

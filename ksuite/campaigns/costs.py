@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from ksuite.dut import loops
 from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.measure.cost import Cost, Fingerprint
-from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
+from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Comparison, Threshold, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksuite.campaigns.dut import Answer, Dut
+    from ksuite.measure.baseline import Baseline
     from ksuite.measure.thresholds import Thresholds
 
 Fault = KernelFault | DutError
@@ -27,6 +28,8 @@ ROUNDS = 8
 MOST = 1e12
 """No packet takes a quarter of an hour."""
 TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
+BOOTED_TURNS = (BASE, CANDIDATE) * 5
+"""In real time no two boots are alike: with fewer, too little is known of how much they differ."""
 
 
 @dataclass(frozen=True, order=True)
@@ -66,6 +69,9 @@ class Costs:
     :param exact: guests are restored.
     :param jobs: how many of these may run at once.
     :param progress: is told what is going on.
+    :param turns: the variants, in turn; where the base has none, the candidate is measured alone.
+    :param boots: each turn gets a guest that is booted for it.
+    :param baseline: what stands for the base.
     """
 
     def __init__(
@@ -76,16 +82,23 @@ class Costs:
         exact: bool,
         jobs: int,
         progress: Callable[[str], None],
+        turns: Sequence[str] = TURNS,
+        boots: bool = False,
+        baseline: Baseline | None = None,
     ) -> None:
         self._dut = dut
         self._fingerprint = fingerprint
         self._exact = exact
         self._jobs = jobs
         self._progress = progress
+        self._turns = tuple(turns)
+        self._boots = boots
+        self._baseline = baseline
         self._values: dict[tuple[str, CostRequest], list[float]] = {}
         self._recalled: set[tuple[str, CostRequest]] = set()
         self._asked: set[CostRequest] = set()
         self._faults: dict[tuple[str, CostRequest], Fault] = {}
+        self._booted_for: tuple[str, int] | None = None
 
     def compare(
         self, requests: Sequence[CostRequest], thresholds: Thresholds
@@ -101,8 +114,17 @@ class Costs:
         return {
             request: self._comparison(request, thresholds.of(request.name, exact=self._exact))
             for request in requests
-            if all(self.measured(variant, request) for variant in VARIANTS)
+            if all(self.measured(variant, request) for variant in self._turns)
+            and self._has_reference(request)
         }
+
+    def alone(self, request: CostRequest) -> bool:
+        """Whether the candidate was measured, and there is nothing to compare it with."""
+        return self.measured(CANDIDATE, request) and not self._has_reference(request)
+
+    def cost(self, request: CostRequest) -> Cost:
+        """Return the candidate's cost, which must have been measured."""
+        return self._cost(CANDIDATE, request)
 
     def fault(self, variant: str, request: CostRequest) -> Fault | None:
         """Return what a variant broke while a cost was measured on it."""
@@ -112,14 +134,13 @@ class Costs:
         """Whether all turns of a variant have been measured."""
         each = 1 if self._exact else WINDOWS
         values = self._values.get((variant, request), ())
-        return len(values) == TURNS.count(variant) * each
+        return variant in self._turns and len(values) == self._turns.count(variant) * each
 
     def _measure(self, requests: Sequence[CostRequest]) -> None:
-        work = [
-            (variant, request, TURNS[:turn].count(variant))
-            for turn, variant in enumerate(TURNS)
-            for request in requests
+        turns = [
+            (variant, self._turns[:turn].count(variant)) for turn, variant in enumerate(self._turns)
         ]
+        work = [(variant, request, repeat) for variant, repeat in turns for request in requests]
         # Load can't disturb a restored guest; in one that was booted there is room for one.
         with ThreadPoolExecutor(self._jobs if self._exact else 1) as pool:
             measured = list(pool.map(self._turn, work))
@@ -134,6 +155,10 @@ class Costs:
         if known := self._known_fault(variant, request):
             self._faults[variant, request] = known
             return None
+        if self._boots and self._booted_for != (variant, repeat):
+            self._dut.retire()
+            self._dut.discard()
+            self._booted_for = variant, repeat
         self._progress(f"measuring {request.name}: {variant}")
         try:
             return self._measured(variant, request, repeat)
@@ -162,12 +187,22 @@ class Costs:
         return replace(answer, value=values)
 
     def _comparison(self, request: CostRequest, threshold: Threshold) -> Comparison:
-        base, candidate = (
-            Cost(
-                self._fingerprint(request),
-                tuple(self._values[variant, request]),
-                recalled=(variant, request) in self._recalled,
-            )
-            for variant in VARIANTS
+        candidate = self.cost(request)
+        if self._baseline is not None:
+            return self._baseline.compare(request.name, candidate, threshold)
+        return compare(self._cost(BASE, request), candidate, threshold)
+
+    def _has_reference(self, request: CostRequest) -> bool:
+        """Whether there is what the candidate is to be compared with."""
+        if self._baseline is not None:
+            return request.name in self._baseline.costs
+        return BASE in self._turns
+
+    def _cost(self, variant: str, request: CostRequest) -> Cost:
+        each_its_own = self._exact or self._boots
+        return Cost(
+            self._fingerprint(request),
+            tuple(self._values[variant, request]),
+            recalled=(variant, request) in self._recalled,
+            guests=self._turns.count(variant) if each_its_own else 1,
         )
-        return compare(base, candidate, threshold)

@@ -12,6 +12,7 @@ from typing import Any
 from ksuite.campaigns.suites import SCENARIO_NAMES
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, MachineSpec, Root
+from ksuite.measure.baseline import Baseline
 from ksuite.measure.thresholds import Thresholds
 
 MOST_JOBS = 256
@@ -47,6 +48,9 @@ class CheckOptions:
     :param packages: a file that names Debian packages to add to the image.
     :param thresholds: from when a change of a cost counts.
     :param recall: whose restored guests are not asked again what guests like them have answered.
+    :param baseline: whose costs stand for the base's.
+    :param costs_only: measure the candidate's costs, and nothing else.
+    :param unpatched: the series only says which modules to build; its patches are left out.
     """
 
     series: str
@@ -59,6 +63,9 @@ class CheckOptions:
     thresholds: Thresholds = field(default_factory=Thresholds)
     attribute: Attribute = Attribute.COUNTED
     recall: Recall = Recall.BASE
+    baseline: Baseline | None = None
+    costs_only: bool = False
+    unpatched: bool = False
 
     @property
     def spec(self) -> MachineSpec:
@@ -106,6 +113,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "candidate-only": {
         "action": "store_true",
         "help": "don't run the functional checks on the base; costs need it all the same",
+    },
+    "costs-only": {
+        "action": "store_true",
+        "help": "run no functional checks, and measure the costs of the candidate alone, to "
+        "compare them with a stored baseline or with nothing",
+    },
+    "unpatched": {
+        "action": "store_true",
+        "help": "judge the distro's source as it is: the series only says which modules to build",
+    },
+    "baseline": {
+        "metavar": "NAME",
+        "help": "compare costs with those of a stored baseline instead of the base's, which are "
+        "not measured then (see `ksuite baseline --help`)",
+    },
+    "baselines": {
+        "metavar": "DIR",
+        "help": "where stored baselines are (default: tests/baselines of the checkout)",
     },
     "json": {"metavar": "FILE", "help": "write the whole result to FILE"},
     "clock": {

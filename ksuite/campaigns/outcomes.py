@@ -26,6 +26,7 @@ from ksuite.measure.result import (
     CANDIDATE,
     CheckResult,
     NamedComparison,
+    NamedCost,
     TestOutcome,
     candidate_verdict,
     refused,
@@ -51,12 +52,14 @@ class Told(Plain):
     :param node: the test's id; empty where no test says it.
     :param outcomes: at most one for each variant.
     :param beside: it failed, and judges no series.
+    :param measured: a cost that was compared with nothing.
     """
 
     node: str = ""
     outcomes: tuple[TestOutcome, ...] = ()
     comparison: NamedComparison | None = None
     beside: bool = False
+    measured: NamedCost | None = None
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Run:
     failed_beside: int = 0
     outcomes: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
     comparisons: dict[str, NamedComparison] = field(default_factory=dict)
+    measured: dict[str, NamedCost] = field(default_factory=dict)
     order: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
     result: CheckResult | None = None
@@ -90,6 +94,8 @@ class Run:
                 self.outcomes[key] = outcome
         if told.comparison is not None:
             self.comparisons[told.comparison.name] = told.comparison
+        if told.measured is not None:
+            self.measured[told.measured.name] = told.measured
         self.failed_beside += told.beside
 
     def conclude(self, ended: pytest.ExitCode) -> None:
@@ -112,7 +118,10 @@ class Run:
         verdict = candidate_verdict(outcomes)
         comparisons = tuple(self.comparisons[name] for name in sorted(self.comparisons))
         code = int(EXIT_CODES[verdict])
-        self.result = CheckResult(subject, outcomes, comparisons, verdict, code, seconds)
+        measured = tuple(self.measured[name] for name in sorted(self.measured))
+        self.result = CheckResult(
+            subject, outcomes, comparisons, verdict, code, seconds, measured=measured
+        )
         if self.interrupted:
             self.result = _interrupted(self.result)
         elif ended is pytest.ExitCode.INTERNAL_ERROR:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(ksuite.__file__).parent.parent
 """The checkout: suites and series live beside the package."""
+BASELINES = ROOT / "tests" / "baselines"
 
 
 @dataclass(frozen=True)

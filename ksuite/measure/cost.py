@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from ksuite.machines.machine import Clock
+from ksuite.machines.machine import Clock, Root
 
 UNITS = {Clock.INSTRUCTIONS: "instructions", Clock.WALL: "ns"}
 """Under -icount shift=0 a nanosecond of guest time is one instruction."""
+DIGEST_SHOWN = 12
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,28 @@ class Fingerprint:
     qemu: str
     root: str
 
+    @property
+    def restored(self) -> bool:
+        """Whether its guests are restored ones, whose costs are exact."""
+        return self.root != Root.HOST
+
+    def unlike(self, other: Fingerprint) -> tuple[tuple[str, str, str], ...]:
+        """Return the fields that differ: their names, this one's value and the other's."""
+        pairs = (
+            (one.name, getattr(self, one.name), getattr(other, one.name)) for one in fields(self)
+        )
+        return tuple(
+            (name, shown(mine), shown(theirs)) for name, mine, theirs in pairs if mine != theirs
+        )
+
+
+def shown(value: object) -> str:
+    """Return a field of a fingerprint as people read it."""
+    if isinstance(value, tuple):
+        return " ".join(f"{name}={one}" for name, one in value)
+    text = str(value)
+    return text[:DIGEST_SHOWN] if _DIGEST.fullmatch(text) else text
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -43,11 +68,19 @@ class Cost:
 
     :param windows: time per packet or rule of each window, in the clock's unit.
     :param recalled: some of it was recalled from a guest with the same content, not measured now.
+    :param guests: that the windows are of, equally many each, one guest's after the other's.
     """
 
     fingerprint: Fingerprint
     windows: tuple[float, ...] = field(default=())
     recalled: bool = False
+    guests: int = 1
+
+    @property
+    def by_guest(self) -> tuple[tuple[float, ...], ...]:
+        """The windows of each guest."""
+        each = len(self.windows) // self.guests
+        return tuple(self.windows[at : at + each] for at in range(0, len(self.windows), each))
 
     @property
     def median(self) -> float:

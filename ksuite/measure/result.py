@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ksuite import __version__
 from ksuite.errors import NothingToCompare, SeriesError
 from ksuite.measure.attribution import Attribution
+from ksuite.measure.cost import Cost
 from ksuite.measure.verdict import Comparison, Verdict, overall
 
 if TYPE_CHECKING:
@@ -46,12 +48,23 @@ class NamedComparison:
 
     :param attribution: where the cost is spent, where that was asked for.
     :param note: why there is none, where it should have been told.
+    :param baseline: the stored baseline whose cost stands for the base's; empty where that was
+        measured.
     """
 
     name: str
     comparison: Comparison
     attribution: Attribution | None = None
     note: str = ""
+    baseline: str = ""
+
+
+@dataclass(frozen=True)
+class NamedCost:
+    """A cost of the candidate that was compared with nothing, under its name."""
+
+    name: str
+    cost: Cost
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,7 @@ class Subject:
     :param identical: base and candidate have the same object code.
     :param not_exercised: files of the series of which no suite says anything.
     :param packages: version by package of the DUT's image; empty where it runs on another root.
+    :param guest_code: SHA-256 of our code that runs on the DUT, in hex.
     """
 
     series: str
@@ -74,6 +88,7 @@ class Subject:
     identical: bool = False
     not_exercised: tuple[str, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
+    guest_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,8 @@ class CheckResult:
     """A whole run.
 
     :param error: why nothing could be judged, where that is so.
+    :param measured: costs that were only measured.
+    :param ksuite: version that made it.
     """
 
     subject: Subject | None
@@ -90,6 +107,8 @@ class CheckResult:
     exit_code: int
     seconds: float
     error: str = ""
+    measured: tuple[NamedCost, ...] = ()
+    ksuite: str = __version__
 
 
 def candidate_verdict(outcomes: tuple[TestOutcome, ...]) -> Verdict:

@@ -24,20 +24,31 @@ class Thresholds:
 
     :param default: for costs that have none of their own; ours when None.
     :param own: by a cost's name, such as ``vhost_rx 64 B``.
+    :param reasons: for those of their own, where one was given.
     """
 
     default: float | None = None
     own: Mapping[str, float] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str, *, exact: bool) -> Threshold:
         """Return the rule for a cost."""
         usual = EXACT_PERCENT if exact else NOISY_PERCENT
-        default = usual if self.default is None else self.default
-        return Threshold(floor=self.own.get(name, default) / 100)
+        default = (usual if self.default is None else self.default) / 100
+        own = self.own.get(name)
+        if own is None:
+            return Threshold(floor=default)
+        reason = (
+            f"its own threshold of {own:g} %: {given}" if (given := self.reasons.get(name)) else ""
+        )
+        return Threshold(own / 100, reason=reason, usual=default)
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """Read a TOML file: ``default_percent``, and a table ``percent`` by a cost's name.
+    """Read a TOML file.
+
+    ``default_percent``; a table ``percent`` by a cost's name; and a table ``cost`` of tables, by a
+    cost's name, which have a ``percent`` and the ``reason`` for it.
 
     :raises UserError: it can't be read, or says anything else.
     """
@@ -45,16 +56,41 @@ def read_thresholds(path: Path) -> Thresholds:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"the thresholds {path} can't be read: {error}") from error
-    if unknown := set(data) - {"default_percent", "percent"}:
-        raise UserError(f"{path}: unknown: {', '.join(sorted(unknown))}")
+    _must_be_known(path, "", data, {"default_percent", "percent", "cost"})
     default = data.get("default_percent")
-    own = data.get("percent", {})
-    if not isinstance(own, dict):
-        raise UserError(f"{path}: percent must be a table of numbers by a cost's name")
+    bare = _table(path, data, "percent", "numbers")
+    told = _table(path, data, "cost", "tables")
+    if twice := bare.keys() & told.keys():
+        raise UserError(f"{path}: said twice: {', '.join(sorted(twice))}")
+    reasons = {name: _reason(path, name, value) for name, value in told.items()}
+    own = bare | {name: value.get("percent") for name, value in told.items()}
     return Thresholds(
         None if default is None else _percent(path, "default_percent", default),
         {name: _percent(path, name, value) for name, value in own.items()},
+        reasons,
     )
+
+
+def _table(path: Path, data: dict[str, Any], name: str, of: str) -> dict[str, Any]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: {name} must be a table of {of} by a cost's name")
+    return table
+
+
+def _reason(path: Path, name: str, value: Any) -> str:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: cost must be a table of tables by a cost's name")
+    _must_be_known(path, f"{name:.40}: ", value, {"percent", "reason"})
+    reason = value.get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        raise UserError(f"{path}: {name:.40} needs a reason for a threshold of its own")
+    return reason.strip()
+
+
+def _must_be_known(path: Path, where: str, data: dict[str, Any], known: set[str]) -> None:
+    if unknown := set(data) - known:
+        raise UserError(f"{path}: {where}unknown: {', '.join(sorted(unknown))}")
 
 
 def _percent(path: Path, name: str, value: Any) -> float:

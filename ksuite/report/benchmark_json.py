@@ -11,15 +11,12 @@ import platform
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pytest_benchmark
-from pytest_benchmark.stats import Stats
-from pytest_benchmark.utils import get_commit_info
-
 from ksuite.report.whole_file import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ksuite.measure.cost import Cost
     from ksuite.measure.result import CheckResult, NamedComparison
 
 NANOSECOND = 1e-9
@@ -27,43 +24,68 @@ NANOSECOND = 1e-9
 
 def as_plain(result: CheckResult) -> dict[str, Any]:
     """Return a result's costs in pytest-benchmark's layout."""
+    from pytest_benchmark.utils import get_commit_info  # noqa: PLC0415
+
     machine = {"node": "", "machine": platform.machine(), "system": "Linux", "cpu": {}}
     if result.subject:
         machine |= {"release": result.subject.kernel, "ksuite": result.subject.machine}
+    benchmarks = [
+        benchmark(named.name, named.comparison.candidate, _compared(named))
+        for named in result.comparisons
+    ]
+    benchmarks += [
+        benchmark(named.name, named.cost, _measured(named.cost)) for named in result.measured
+    ]
+    return file_of(benchmarks, machine, get_commit_info(), datetime.now(UTC).isoformat())
+
+
+def file_of(
+    benchmarks: list[dict[str, Any]], machine: dict[str, Any], commit: dict[str, Any], made: str
+) -> dict[str, Any]:
+    """Return all that a file of pytest-benchmark's holds."""
+    # It imports pytest, and what only reads its files has to work where that is missing.
+    from pytest_benchmark import __version__  # noqa: PLC0415
+
     return {
         "machine_info": machine,
-        "commit_info": get_commit_info(),
-        "benchmarks": [_benchmark(named) for named in result.comparisons],
-        "datetime": datetime.now(UTC).isoformat(),
-        "version": pytest_benchmark.__version__,
+        "commit_info": commit,
+        "benchmarks": benchmarks,
+        "datetime": made,
+        "version": __version__,
     }
 
 
-def _benchmark(named: NamedComparison) -> dict[str, Any]:
-    comparison = named.comparison
-    cost = comparison.candidate
+def benchmark(name: str, cost: Cost, extra_info: dict[str, Any]) -> dict[str, Any]:
+    """Return a cost as one benchmark of such a file."""
+    from pytest_benchmark.stats import Stats  # noqa: PLC0415
+
     stats = Stats()
     for value in cost.windows:
         stats.update(value * NANOSECOND)
-    parameters = dict(cost.fingerprint.parameters)
     return {
         "group": cost.fingerprint.scenario,
-        "name": named.name,
-        "fullname": named.name,
-        "params": parameters,
+        "name": name,
+        "fullname": name,
+        "params": dict(cost.fingerprint.parameters),
         "param": None,
-        "extra_info": {
-            "clock": str(cost.fingerprint.clock),
-            "unit": cost.unit,
-            "spread": cost.spread,
-            "base_median": comparison.base.median,
-            "base_spread": comparison.base.spread,
-            "change": comparison.change,
-            "difference": comparison.difference,
-            "verdict": str(comparison.verdict),
-        },
+        "extra_info": extra_info,
         "options": {},
         "stats": stats.as_dict() | {"data": stats.data, "iterations": 1},
+    }
+
+
+def _measured(cost: Cost) -> dict[str, Any]:
+    return {"clock": str(cost.fingerprint.clock), "unit": cost.unit, "spread": cost.spread}
+
+
+def _compared(named: NamedComparison) -> dict[str, Any]:
+    comparison = named.comparison
+    return _measured(comparison.candidate) | {
+        "base_median": comparison.base.median,
+        "base_spread": comparison.base.spread,
+        "change": comparison.change,
+        "difference": comparison.difference,
+        "verdict": str(comparison.verdict),
     }
 
 

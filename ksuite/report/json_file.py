@@ -6,24 +6,26 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ksuite import __version__
+from ksuite.errors import UserError
+from ksuite.measure.result import CheckResult
+from ksuite.report.strict import read_object, structured
 from ksuite.report.whole_file import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ksuite.measure.cost import Cost
-    from ksuite.measure.result import CheckResult
 
 SCHEMA = 1
 """Raised when a field changes its meaning or goes away; new fields don't raise it."""
+WHAT = "result"
 
 
 def as_plain(result: CheckResult) -> dict[str, Any]:
     """Return a result as what `json` takes."""
     return {
         "schema": SCHEMA,
-        "ksuite": __version__,
+        "ksuite": result.ksuite,
         "verdict": str(result.verdict),
         "exit_code": int(result.exit_code),
         "error": result.error,
@@ -41,10 +43,12 @@ def as_plain(result: CheckResult) -> dict[str, Any]:
                 "base": _cost(named.comparison.base),
                 "candidate": _cost(named.comparison.candidate),
                 "note": named.note,
+                "baseline": named.baseline,
                 "attribution": asdict(named.attribution) if named.attribution else None,
             }
             for named in result.comparisons
         ],
+        "measured": [{"name": named.name, "cost": _cost(named.cost)} for named in result.measured],
     }
 
 
@@ -54,6 +58,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "unit": cost.unit,
         "spread": cost.spread,
         "windows": list(cost.windows),
+        "guests": cost.guests,
         "recalled": cost.recalled,
         "fingerprint": asdict(cost.fingerprint),
     }
@@ -65,3 +70,20 @@ def write(result: CheckResult, path: Path) -> None:
     :raises InfrastructureError: the file can't be written.
     """
     write_json(as_plain(result), path)
+
+
+def read(path: Path) -> CheckResult:
+    """Read a result that was written as JSON.
+
+    :raises UserError: it can't be read, or is no result, or a later ksuite's.
+    """
+    data = read_object(path, WHAT)
+    schema = data.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise UserError(f"{path} is of schema {schema}, and this ksuite knows {SCHEMA}: update it")
+    if schema != SCHEMA:
+        raise UserError(f"{path} is no result: it has not been written with --json")
+    costs = structured(data.get("costs"), list[dict[str, Any]], path, WHAT)
+    compared = [{**cost, "comparison": cost} for cost in costs]
+    plain = {**data, "outcomes": data.get("tests"), "comparisons": compared}
+    return structured(plain, CheckResult, path, WHAT)

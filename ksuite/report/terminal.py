@@ -6,59 +6,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, Group
-from rich.measure import Measurement
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from ksuite.machines.console import printable
-from ksuite.machines.machine import Root
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Verdict
+from ksuite.report import cost_tables
+from ksuite.report.cost_tables import SMALLEST, STYLES, as_text, cell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ksuite.measure.cost import Cost
     from ksuite.measure.result import CheckResult, NamedComparison, Subject, TestOutcome
 
-STYLES = {
-    Verdict.PASS: "green",
-    Verdict.IMPROVED: "bold green",
-    Verdict.FAIL: "bold red",
-    Verdict.REGRESSION: "bold red",
-    Verdict.ERROR: "bold magenta",
-    Verdict.INCOMPARABLE: "yellow",
-    Verdict.SKIP: "dim",
-}
-
 MOST_FUNCTIONS = 12
-SMALLEST = 0.05
-"""Changes of a function that are shown, in instructions per packet."""
-MOST_COLUMNS = 200
+"""Of those that changed by `SMALLEST` at least."""
 
 
 def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> str:
     """Return the whole report as text."""
-    report = _report(result)
-    # A figure that a terminal breaks in two can still be read; one that is cut off can't.
-    console = Console(
-        width=max(width, _width(result)),
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        file=None,
-    )
-    with console.capture() as capture:
-        console.print(report)
-    return capture.get()
-
-
-def _width(result: CheckResult) -> int:
-    """Return how wide the table of costs is."""
-    if not result.comparisons:
-        return 0
-    endless = Console(width=MOST_COLUMNS)
-    return Measurement.get(endless, endless.options, _costs(result)).maximum
+    return as_text(_report(result), width=width, colour=colour)
 
 
 def _report(result: CheckResult) -> Group:
@@ -68,7 +37,11 @@ def _report(result: CheckResult) -> Group:
     if any(outcome.variant for outcome in result.outcomes):
         parts.append(_functions(result.outcomes))
     if result.comparisons:
-        parts.append(_costs(result))
+        parts.append(cost_tables.compared(result.comparisons))
+    if result.measured:
+        parts.append(cost_tables.measured(result.measured))
+    # Why one is no pass is told among the failures.
+    parts += cost_tables.reasons([one for one in result.comparisons if _passes(one)])
     if recalled := _recalled(result):
         parts.append(Text(recalled))
     parts += [_functions_of(named) for named in result.comparisons if named.attribution]
@@ -120,9 +93,7 @@ def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
         if outcome.variant:
             rows.setdefault(outcome.test, {})[outcome.variant] = outcome.verdict
     for test, verdicts in rows.items():
-        table.add_row(
-            Text(_title(test)), *(_cell(verdicts.get(name)) for name in (BASE, CANDIDATE))
-        )
+        table.add_row(Text(_title(test)), *(cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
     return table
 
 
@@ -133,33 +104,8 @@ def _title(test: str) -> str:
     return f"{words} ({parameters.removesuffix(']')})" if parameters else words
 
 
-def _cell(verdict: Verdict | None) -> Text:
-    return Text("-") if verdict is None else Text(verdict, style=STYLES[verdict])
-
-
-def _costs(result: CheckResult) -> Table:
-    first = result.comparisons[0].comparison.base
-    units = dict.fromkeys(named.comparison.base.unit for named in result.comparisons)
-    caption = f"{', '.join(units)} on the {first.fingerprint.clock} clock, {_repeats(first)}"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
-    table.add_column("cost", no_wrap=True)
-    for heading in (BASE, "spread", CANDIDATE, "spread", "change", "", "limit"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for named in result.comparisons:
-        comparison = named.comparison
-        table.add_row(
-            Text(printable(named.name)),
-            f"{comparison.base.median:,.1f}",
-            _spread(comparison.base),
-            f"{comparison.candidate.median:,.1f}",
-            _spread(comparison.candidate),
-            _small(comparison.difference),
-            f"{comparison.change:+.2%}",
-            f"{comparison.threshold:.2%}",
-            _cell(comparison.verdict),
-        )
-    return table
+def _passes(named: NamedComparison) -> bool:
+    return named.comparison.verdict in {Verdict.PASS, Verdict.IMPROVED}
 
 
 def _functions_of(named: NamedComparison) -> Table:
@@ -185,25 +131,6 @@ def _functions_of(named: NamedComparison) -> Table:
 
 def _difference(base: float, candidate: float) -> tuple[str, str, str]:
     return f"{base:,.1f}", f"{candidate:,.1f}", f"{candidate - base:+,.1f}"
-
-
-def _small(difference: float) -> str:
-    """Return a difference such that none looks like nothing."""
-    return (
-        f"{difference:+,.1f}"
-        if abs(difference) >= SMALLEST or not difference
-        else (f"{difference:+.4f}")
-    )
-
-
-def _repeats(cost: Cost) -> str:
-    if cost.fingerprint.root == Root.HOST:
-        return f"median of {len(cost.windows)} windows"
-    return f"repeated in {len(cost.windows)} restored guests"
-
-
-def _spread(cost: Cost) -> str:
-    return f"{cost.spread:.3%}" if cost.spread else "exact"
 
 
 def _failures(outcomes: tuple[TestOutcome, ...]) -> list[Text]:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_json(data: Any, path: Path) -> None:
+def write_json(data: Any, path: Path, *, replace: bool = True) -> None:
     """Write what `json` takes.
 
+    :param replace: what is there already.
+    :raises FileExistsError: it must not, and somebody else was first.
     :raises InfrastructureError: the file can't be written.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}"
@@ -26,8 +28,14 @@ def write_json(data: Any, path: Path) -> None:
             stream.write("\n")
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        if replace:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
     except OSError as error:
+        raise InfrastructureError(f"can't write {path}: {error.strerror}") from error
+    finally:
         with suppress(OSError):
             temporary.unlink()
-        raise InfrastructureError(f"can't write {path}: {error.strerror}") from error

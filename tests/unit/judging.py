@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ksuite import pytest_plugin, pytest_workers
 from ksuite.campaigns.options import CheckOptions
+from ksuite.dut import loops
+from ksuite.dut.sizes import FRAME_BYTES
 from ksuite.errors import KernelFault, KsuiteError
 from ksuite.measure.attribution import Attribution
-from ksuite.measure.result import NamedComparison
+from ksuite.measure.baseline import Baseline
+from ksuite.measure.result import NamedComparison, NamedCost
 from tests.unit.campaigns.guests import prepared
 from tests.unit.measure.samples import comparison, result
+from tests.unit.measure.samples import cost as cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,6 +112,8 @@ class Stub:
     """What all checks of a test do, and what was asked of them."""
 
     preparing: BaseException | None = None
+    alone: bool = False
+    baseline: Baseline | None = None
     misfit: KsuiteError | None = None
     exact: bool = True
     attribution: Attribution | None = None
@@ -132,6 +138,7 @@ class StubBench:
         self.dut = self.stub.dut
         self.costs = self.stub.costs
         self.exact = self.stub.exact
+        self.baseline = self.stub.baseline
         self.progress: Callable[[str], None]
 
     def __enter__(self) -> Self:
@@ -145,12 +152,16 @@ class StubBench:
 
     def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
         self.stub.compared.append([request.scenario for request in requests])
-        known = [one for one in requests if not self.costs.unmeasured]
+        known = [one for one in requests if not (self.costs.unmeasured or self.stub.alone)]
         return {request: comparison(float(request.scenario)) for request in known}
+
+    def measured_alone(self, request: CostRequest) -> NamedCost | None:
+        return NamedCost(request.name, cost_of(1234.5)) if self.stub.alone else None
 
     def told(self, request: CostRequest, seen: Comparison) -> NamedComparison:
         self.progress("counting")
-        return NamedComparison(f"{request.scenario} {request.size} B", seen, self.stub.attribution)
+        name = self.baseline.name if self.baseline else ""
+        return NamedComparison(request.name, seen, self.stub.attribution, baseline=name)
 
 
 class StubCheck:
@@ -190,6 +201,8 @@ def new_stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     """Let checks of this process, and benches of its own as a worker, be stubs."""
     monkeypatch.setattr(pytest_plugin, "Check", StubCheck)
     monkeypatch.setattr(pytest_workers, "Bench", StubBench)
+    # A stub's scenarios are the changes of their costs.
+    monkeypatch.setattr(loops, "size_of", lambda _scenario: FRAME_BYTES)
     stub = Stub()
     for kind in (StubCheck, StubBench):
         monkeypatch.setattr(kind, "stub", stub, raising=False)

@@ -25,8 +25,10 @@ LAYERS = {
     "pytest_workers": 8,
     "pytest_plugin": 9,
     "runner": 10,
-    "cli": 11,
-    "__main__": 12,
+    "cli_running": 11,
+    "cli_baseline": 12,
+    "cli": 13,
+    "__main__": 14,
 }
 """Each room may import itself and those with a lower number; dut stands alone, see below."""
 

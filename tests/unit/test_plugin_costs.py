@@ -12,7 +12,9 @@ from ksuite.errors import (
     KsuiteError,
 )
 from ksuite.measure.attribution import Attribution, FunctionCost
+from ksuite.report.baseline_file import write_baseline
 from tests.unit.judging import PASSES, Judge, Stub, cost
+from tests.unit.measure.samples import baseline
 
 pytest_plugins = ["pytester"]
 
@@ -110,3 +112,59 @@ def test_cost_test_that_fails_for_another_reason(judge: Judge) -> None:
 def test_cost_without_a_marker_is_told(judge: Judge) -> None:
     assert judge("def test_cost(ks_comparison): pass\n") == 3
     assert "ks_cost(scenario, size)" in judge.text
+
+
+def test_cost_that_is_compared_with_nothing_is_told_and_does_not_pass(
+    judge: Judge, stub: Stub
+) -> None:
+    stub.alone = True
+    assert judge(cost(0.0), "--ks-costs-only") == 4
+    assert judge.verdicts() == {("test_cost", ""): "SKIP"}
+    assert judge.json["costs"] == []
+    [told] = judge.json["measured"]
+    assert (told["name"], told["cost"]["median"]) == ("0.0 64 B", 1234.5)
+    assert "1,234.5" in judge.text
+    [options] = stub.options
+    assert options.costs_only
+
+
+def test_only_costs_are_measured(judge: Judge) -> None:
+    beside = "def test_beside(): pass\n"
+    assert judge(PASSES + beside + cost(0.0), "--ks-costs-only") == 0
+    assert judge.verdicts() == {("test_cost", ""): "PASS"}
+
+
+def test_costs_are_compared_with_the_baseline_that_is_named(judge: Judge, stub: Stub) -> None:
+    stub.baseline = baseline("distro", tx=1000.0)
+    place = judge.pytester.path / "kept"
+    write_baseline(stub.baseline, place)
+    arguments = ["--ks-baselines", str(place), "--ks-baseline"]
+    assert judge(PASSES + cost(0.1), *arguments, "distro") == 1
+    [options] = stub.options
+    assert options.baseline == stub.baseline
+    assert not options.costs_only
+    [told] = judge.json["costs"]
+    assert told["baseline"] == "distro"
+    assert "the stored baseline distro stands for the base" in " ".join(judge.text.split())
+    assert judge.verdicts()["test_passes", "base"] == "PASS"
+
+
+def test_cost_that_the_baseline_lacks_is_incomparable(judge: Judge, stub: Stub) -> None:
+    stub.alone = True
+    stub.baseline = baseline("distro", tx=1000.0)
+    assert judge(cost(0.0)) == 4
+    assert judge.verdicts() == {("test_cost", ""): "INCOMPARABLE"}
+    assert "the baseline distro has no cost '0.0 64 B'" in judge.text
+    assert [told["name"] for told in judge.json["measured"]] == ["0.0 64 B"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("none", "no baseline 'none' in"), ("../up", "no name of a baseline")]
+)
+def test_baseline_that_is_not_there_is_usage(
+    judge: Judge, stub: Stub, name: str, says: str
+) -> None:
+    place = str(judge.pytester.path)
+    assert judge(cost(0.0), "--ks-baselines", place, "--ks-baseline", name) == 2
+    assert says in judge.text
+    assert stub.entered == 0

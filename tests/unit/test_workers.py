@@ -46,6 +46,12 @@ def test_what_workers_say_is_merged(workers: Judge, monkeypatch: pytest.MonkeyPa
     assert left(workers) == []
 
 
+def test_cost_that_a_worker_measured_alone_is_told(workers: Judge) -> None:
+    workers.stub_does("stub.alone = True\n")
+    assert workers(cost(0.0), *TWO, "--ks-costs-only") == 4
+    assert [told["name"] for told in workers.json["measured"]] == ["0.0 64 B"]
+
+
 def test_outcomes_are_in_the_order_of_collection(workers: Judge) -> None:
     """Which worker is done first must not show: the first test waits for the last."""
     waits = """

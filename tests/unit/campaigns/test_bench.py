@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ksuite.campaigns import bench as bench_module
 from ksuite.campaigns.bench import Bench, Prepared
-from ksuite.campaigns.costs import CostRequest
+from ksuite.campaigns.costs import BOOTED_TURNS, CostRequest
 from ksuite.campaigns.dut import LiveDut
 from ksuite.campaigns.options import Attribute, CheckOptions, Recall
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.suites import VHOST
 from ksuite.dut import loops, modules
 from ksuite.errors import InfrastructureError
+from ksuite.machines.machine import Clock
+from ksuite.measure.baseline import Baseline
 from ksuite.measure.verdict import Verdict, compare
 from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin, prepared
-from tests.unit.measure.samples import WALL, comparison, cost
+from tests.unit.measure.samples import WALL, baseline, comparison, cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +56,9 @@ class Lab:
         attribute: Attribute = Attribute.COUNTED,
         jobs: int = 1,
         recall: Recall = Recall.NEVER,
+        **more: Any,
     ) -> Bench:
-        options = CheckOptions("", attribute=attribute, jobs=jobs, recall=recall)
+        options = CheckOptions("", attribute=attribute, jobs=jobs, recall=recall, **more)
         return Bench(self.prepared, options, [VHOST], self.directory)
 
 
@@ -272,3 +275,58 @@ def test_processes_share_the_cpus(
         monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", workers)
     with lab.bench(jobs=jobs) as bench:
         assert bench.jobs == most
+
+
+def distro(lab: Lab, level: float) -> Baseline:
+    """Return a baseline that has the cost of RX, as this lab measures it."""
+    with lab.bench() as bench:
+        measured = bench.compare_costs([RX])[RX].base
+    [(name, stored)] = baseline("distro", rx=level).costs.items()
+    cost = replace(measured, windows=(level, level))
+    return Baseline("distro", "2026-01-01", {name: replace(stored, cost=cost)})
+
+
+def test_costs_are_compared_with_a_baseline(lab: Lab) -> None:
+    old = distro(lab, 1099.0)
+    before = len(lab.guests)
+    with lab.bench(baseline=old) as bench:
+        [seen] = bench.compare_costs([RX]).values()
+        told = bench.told(RX, seen)
+        assert bench.measured_alone(RX) is None
+    assert {guest.variant for guest in lab.guests.all[before:]} == {"candidate"}
+    assert (seen.verdict, seen.difference) == (Verdict.PASS, 1)
+    assert (told.baseline, told.note) == ("distro", "")
+
+
+def test_change_from_a_baseline_is_not_attributed_and_says_so(lab: Lab) -> None:
+    with lab.bench(baseline=distro(lab, 1000.0)) as bench:
+        [seen] = bench.compare_costs([RX]).values()
+        told = bench.told(RX, seen)
+    assert seen.verdict is Verdict.REGRESSION
+    assert told.attribution is None
+    assert "no guest of a stored baseline is here" in told.note
+    assert lab.plugin.outputs == []
+
+
+def test_costs_only_leave_the_base_and_the_functional_checks_alone(lab: Lab) -> None:
+    with lab.bench(costs_only=True) as bench:
+        assert bench.save_variants() == lab.prepared
+        assert len(lab.guests) == 0
+        assert bench.compare_costs([RX]) == {}
+        alone = bench.measured_alone(RX)
+    assert {guest.variant for guest in lab.guests.all} == {"candidate"}
+    assert alone is not None
+    assert (alone.name, alone.cost.median) == ("vhost_rx 64 B", 1100)
+
+
+def test_real_time_is_measured_in_boots(lab: Lab) -> None:
+    lab.prepared = replace(
+        lab.prepared, snapshot=None, conditions=replace(lab.prepared.conditions, clock=Clock.WALL)
+    )
+    with lab.bench(clock=Clock.WALL) as bench:
+        assert isinstance(bench.dut, LiveDut)
+        bench.dut._boot = lab.guests.boot
+        seen = bench.compare_costs([RX])[RX]
+    assert [guest.variant for guest in lab.guests.all] == list(BOOTED_TURNS)
+    assert seen.verdict is Verdict.REGRESSION
+    assert seen.candidate.guests == 5

@@ -10,8 +10,10 @@ import pytest
 
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.options import CheckOptions
-from ksuite.campaigns.suites import VHOST
+from ksuite.campaigns.suites import TC, VHOST
 from ksuite.errors import NothingToCompare, UserError
+from ksuite.kernels.build import code_digest
+from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +53,15 @@ def test_series_of_no_suite_is_not_passed(checkout: Path) -> None:
     check = Check(CheckOptions(str(series)), [VHOST])
     with pytest.raises(NothingToCompare, match="no scenario exercises"):
         check.must_fit(check.suites)
+
+
+def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None:
+    """What is built of the distro's source is the distro's module, instruction by instruction."""
+    check = Check(CheckOptions("", unpatched=True), [TC])
+    builds = check._build()
+    [module] = builds[CANDIDATE].modules
+    assert builds[BASE].modules == (module,)
+    distro = check.source.modules / "kernel" / "net" / "sched" / "act_mirred.ko"
+    assert (module.name, module.code_digest) == ("act_mirred", code_digest(distro))
+    patched = Check(CheckOptions(""), [TC])._build()
+    assert module.code_digest not in {patched[name].modules[0].code_digest for name in VARIANTS}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns.costs import ROUNDS, TURNS, WINDOWS, CostRequest, Costs
+from ksuite.campaigns.costs import BOOTED_TURNS, ROUNDS, TURNS, WINDOWS, CostRequest, Costs
 from ksuite.campaigns.dut import LiveDut
 from ksuite.campaigns.recalling import KIND, Answers
 from ksuite.campaigns.restored_dut import RestoredDut
@@ -22,12 +22,13 @@ from ksuite.kernels.store import Store
 from ksuite.measure.thresholds import Thresholds
 from ksuite.measure.verdict import Verdict
 from tests.unit.campaigns.guests import PANIC, RELEASE, WAIT_SECONDS, Guest, Guests
-from tests.unit.measure.samples import FINGERPRINT
+from tests.unit.measure.samples import FINGERPRINT, baseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
+    from ksuite.measure.baseline import Baseline
     from ksuite.measure.cost import Fingerprint
     from ksuite.measure.verdict import Comparison
 
@@ -50,10 +51,17 @@ class Lab:
 
     :param exact: each turn is in a guest of its own.
     :param recalls: the variants of which answers are kept in the directory, for the next lab.
+    :param more: for `Costs`.
     """
 
     def __init__(
-        self, directory: Path, *, exact: bool, jobs: int = 1, recalls: Collection[str] = ()
+        self,
+        directory: Path,
+        *,
+        exact: bool,
+        jobs: int = 1,
+        recalls: Collection[str] = (),
+        **more: Any,
     ) -> None:
         self.exact = exact
         self.guests = Guests(directory)
@@ -67,7 +75,9 @@ class Lab:
             self.dut = LiveDut(self.guests.boot, RELEASE, [], [])
         self.dut.offer(self.guests.builds)
         self.told: list[str] = []
-        self.costs = Costs(self.dut, fingerprint, exact=exact, jobs=jobs, progress=self.told.append)
+        self.costs = Costs(
+            self.dut, fingerprint, exact=exact, jobs=jobs, progress=self.told.append, **more
+        )
         self.turns: list[tuple[str, CostRequest]] = []
         self.answers: Callable[[str, CostRequest], Any] = lambda *_: windows(1000)
 
@@ -444,6 +454,106 @@ def test_garbage_that_is_recalled_is_no_cost_either(tmp_path: Path) -> None:
         lab.answers = lambda *_: []
         with pytest.raises(InfrastructureError, match="the DUT sent no costs but"):
             lab.compare(RX)
+
+
+CANDIDATES = ("candidate", "candidate")
+
+
+def stored(**levels: float) -> Baseline:
+    """Return a baseline under the fingerprint of these tests."""
+    old = baseline("distro", **levels)
+    costs = {
+        name: replace(one, cost=replace(one.cost, fingerprint=fingerprint(RX)))
+        for name, one in old.costs.items()
+    }
+    return replace(old, costs=costs)
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "live"])
+def test_candidate_is_compared_with_a_baseline_and_the_base_left_alone(
+    tmp_path: Path, exact: bool
+) -> None:
+    lab = Lab(tmp_path, exact=exact, turns=CANDIDATES, baseline=stored(rx=900.0))
+    lab.answers = growing()
+    [seen] = lab.compare(RX).values()
+    assert lab.turns == [("candidate", RX)] * 2
+    assert seen.base.median == 900
+    assert seen.candidate.windows[0] == (2001 if exact else 1999)
+    assert seen.verdict is Verdict.REGRESSION
+    assert not lab.costs.alone(RX)
+
+
+def test_cost_that_the_baseline_lacks_is_measured_alone(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, exact=True, turns=CANDIDATES, baseline=stored(rx=1000.0))
+    assert set(lab.compare(RX, TX)) == {RX}
+    assert (lab.costs.alone(RX), lab.costs.alone(TX)) == (False, True)
+    assert lab.costs.cost(TX).windows == (1000, 1000)
+
+
+def test_thresholds_are_honoured_against_a_baseline(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, exact=True, turns=CANDIDATES, baseline=stored(rx=990.0))
+    assert lab.compare(RX)[RX].verdict is Verdict.REGRESSION
+    assert lab.compare(RX, thresholds=Thresholds(default=2))[RX].verdict is Verdict.PASS
+
+
+def test_other_fingerprint_is_not_compared(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, exact=True, turns=CANDIDATES, baseline=baseline(rx=1000.0))
+    seen = lab.compare(RX)[RX]
+    assert seen.verdict is Verdict.INCOMPARABLE
+    assert seen.reason == "root: c0ffee in the baseline, host now"
+
+
+def test_candidate_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, exact=True, turns=CANDIDATES)
+    assert lab.compare(RX) == {}
+    assert lab.costs.alone(RX)
+    assert lab.turns == [("candidate", RX)] * 2
+
+
+@pytest.mark.parametrize("with_baseline", [True, False])
+def test_candidate_alone_that_breaks_was_not_measured(tmp_path: Path, with_baseline: bool) -> None:
+    old = stored(rx=1000.0) if with_baseline else None
+    lab = Lab(tmp_path, exact=True, turns=CANDIDATES, baseline=old)
+    lab.breaks("candidate", PANIC)
+    assert lab.compare(RX) == {}
+    assert lab.costs.fault("candidate", RX) is PANIC
+    assert not lab.costs.alone(RX)
+
+
+def test_base_that_breaks_leaves_nothing_measured_alone(exact: Lab) -> None:
+    exact.breaks("base", PANIC)
+    exact.compare(RX)
+    assert not exact.costs.alone(RX)
+
+
+def test_each_turn_can_have_a_boot_of_its_own(tmp_path: Path) -> None:
+    """The base's and the candidate's in turn, and all that is measured in one."""
+    lab = Lab(tmp_path, exact=False, turns=BOOTED_TURNS, boots=True)
+    lab.dut.use("base")
+    lab.answers = growing()
+    seen = lab.compare(RX, TX)
+    assert len(lab.guests) == 1 + len(BOOTED_TURNS)
+    assert [guest.variant for guest in lab.guests.all[1:]] == list(BOOTED_TURNS)
+    assert [variant for variant, _ in lab.turns[::2]] == list(BOOTED_TURNS)
+    cost = seen[RX].base
+    assert cost.guests == BOOTED_TURNS.count("base")
+    assert cost.by_guest == tuple(tuple(windows(1001 + boot)) for boot in range(cost.guests))
+    lab.dut.close()
+    assert lab.guests.alive == []
+
+
+def test_boot_that_is_given_up_leaves_no_modules_behind(tmp_path: Path) -> None:
+    """What they break only as they are unloaded must be seen there, too."""
+    lab = Lab(tmp_path, exact=False, turns=BOOTED_TURNS, boots=True)
+    lab.compare(RX)
+    assert all("unload" in guest.did[-1] for guest in lab.guests.all[:-1])
+
+
+def test_windows_are_of_as_many_guests_as_there_were(tmp_path: Path) -> None:
+    for exact, guests in ((True, 2), (False, 1)):
+        place = tmp_path / str(exact)
+        place.mkdir()
+        assert Lab(place, exact=exact).compare(RX)[RX].base.guests == guests
 
 
 def test_requests_are_sorted_and_named() -> None:

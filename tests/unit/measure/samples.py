@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ksuite.machines.machine import Clock
+from ksuite.measure.baseline import Baseline, Provenance, StoredCost
 from ksuite.measure.cost import Cost, Fingerprint
 from ksuite.measure.result import CheckResult, NamedComparison, Subject, TestOutcome
 from ksuite.measure.verdict import Verdict, compare
@@ -28,6 +29,21 @@ FINGERPRINT = Fingerprint(
     qemu="7",
     root="host",
 )
+OTHER = {
+    "clock": Clock.WALL,
+    "scenario": "vhost_rx",
+    "scenario_version": 2,
+    "parameters": (("frame_bytes", 1500), ("batch", 500)),
+    "kernel_release": "6.1.0-2-amd64",
+    "kernel_config": "decaf",
+    "compiler": "gcc-13",
+    "cpu_model": "host",
+    "vcpus": 2,
+    "memory_mib": 2048,
+    "qemu": "8",
+    "root": "0badcafe",
+}
+"""For each field another value."""
 WALL = replace(FINGERPRINT, clock=Clock.WALL)
 IMAGE = replace(FINGERPRINT, root="c0ffee")
 
@@ -41,6 +57,18 @@ def comparison(change: float, spread: float = 0.0) -> Comparison:
     return compare(cost(1000.0, spread), cost(1000.0 * (1 + change), spread))
 
 
+def baseline(name: str = "old", **levels: float) -> Baseline:
+    """Return a baseline of restored guests' costs: of the loop ``vhost_NAME``, with 64 bytes."""
+    provenance = Provenance("6.1.1-1", "0.1.0", "limit rx bursts", "5e21e5", ("vhost aa",), "600d")
+    costs = {
+        f"vhost_{loop} 64 B": StoredCost(
+            cost(level, fingerprint=replace(IMAGE, scenario=f"vhost_{loop}")), provenance
+        )
+        for loop, level in levels.items()
+    }
+    return Baseline(name, "2026-01-01T00:00:00+00:00", costs)
+
+
 def result(*outcomes: TestOutcome, costs: tuple[NamedComparison, ...] = ()) -> CheckResult:
     """Return a passing result with these parts."""
     subject = Subject(
@@ -51,5 +79,6 @@ def result(*outcomes: TestOutcome, costs: tuple[NamedComparison, ...] = ()) -> C
         clock="instructions",
         machine="virtme-ng, QEMU 7.2.22, Nehalem, 1 vCPU, 1024 MiB",
         modules={"base": ("vhost_net aa11",), "candidate": ("vhost_net bb22",)},
+        guest_code="600d",
     )
     return CheckResult(subject, outcomes, costs, Verdict.PASS, 0, 12.34567)

@@ -49,6 +49,13 @@ def test_zero_is_a_choice() -> None:
     assert floors(Thresholds(default=2.0, own={"vhost_rx 64 B": 0.0}), "vhost_rx 64 B") == (0, 0)
 
 
+def test_reason_goes_with_what_would_be_usual() -> None:
+    chosen = Thresholds(2.0, {"a": 7.0, "b": 5.0}, {"a": "a new check"})
+    rule = chosen.of("a", exact=True)
+    assert (rule.usual, rule.reason) == (0.02, "its own threshold of 7 %: a new check")
+    assert chosen.of("b", exact=True).reason == chosen.of("c", exact=True).reason == ""
+
+
 def test_noise_still_raises_it() -> None:
     """What is chosen is the floor; the rest of the rule stays."""
     usual, chosen = (
@@ -68,6 +75,19 @@ def test_noise_still_raises_it() -> None:
         (
             'default_percent = 0.25\n[percent]\n"vhost_rx 64 B" = 0\n"vhost_tx 1500 B" = 99.9\n',
             Thresholds(0.25, {"vhost_rx 64 B": 0.0, "vhost_tx 1500 B": 99.9}),
+        ),
+        (
+            """[percent]
+            "vhost_rx 64 B" = 0
+            [cost."vhost_tx 64 B"]
+            percent = 1.5
+            reason = " a new check "
+            """,
+            Thresholds(
+                None,
+                {"vhost_rx 64 B": 0.0, "vhost_tx 64 B": 1.5},
+                {"vhost_tx 64 B": "a new check"},
+            ),
         ),
     ],
 )
@@ -96,6 +116,15 @@ def test_file(write: Callable[[str | bytes], Path], text: str, thresholds: Thres
         ("default_percent = inf", "default_percent = inf is no percentage"),
         ('[percent]\n"vhost_rx 64 B" = "much"', "vhost_rx 64 B = 'much' is no percentage"),
         ('[percent]\n"vhost_rx 64 B" = false', "vhost_rx 64 B = False is no percentage"),
+        ("cost = 1", "cost must be a table"),
+        ('[cost]\n"vhost_rx 64 B" = 1', "cost must be a table of tables"),
+        ('[cost."vhost_rx 64 B"]\npercent = 1', "vhost_rx 64 B needs a reason"),
+        ('[cost."vhost_rx 64 B"]\npercent = 1\nreason = 3', "needs a reason"),
+        ('[cost."vhost_rx 64 B"]\npercent = 1\nreason = " "', "needs a reason"),
+        ('[cost."vhost_rx 64 B"]\nreason = "it is"', "vhost_rx 64 B = None is no percentage"),
+        ('[cost."x"]\npercent = 100\nreason = "it is"', "x = 100 is no percentage"),
+        ('[cost."x"]\npercent = 1\nreason = "it is"\nlimit = 2', "x: unknown: limit"),
+        ('percent = {"x" = 1}\n[cost."x"]\npercent = 1\nreason = "it is"', "said twice: x"),
         # A name without quotes is a table in a table.
         ("[percent]\nvhost.rx = 1", "is no percentage"),
     ],

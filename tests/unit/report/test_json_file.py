@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from ksuite import __version__
+from ksuite.errors import UserError
 from ksuite.measure.attribution import Attribution, FunctionCost
-from ksuite.measure.result import NamedComparison, TestOutcome
+from ksuite.measure.result import CheckResult, NamedComparison, NamedCost, TestOutcome
 from ksuite.measure.verdict import Verdict
-from ksuite.report.json_file import as_plain, write
-from tests.unit.measure.samples import comparison, result
+from ksuite.report.json_file import SCHEMA, as_plain, read, write
+from tests.unit.measure.samples import comparison, cost, result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,7 @@ GOLDEN = {
         "identical": False,
         "not_exercised": [],
         "packages": {},
+        "guest_code": "600d",
     },
     "tests": [
         {
@@ -78,6 +82,7 @@ GOLDEN = {
                 "unit": "instructions/packet",
                 "spread": 0.0,
                 "windows": [1000.0, 1000.0, 1000.0],
+                "guests": 1,
                 "recalled": False,
                 "fingerprint": FINGERPRINT,
             },
@@ -86,13 +91,16 @@ GOLDEN = {
                 "unit": "instructions/packet",
                 "spread": 0.0,
                 "windows": pytest.approx([1100.0, 1100.0, 1100.0]),
+                "guests": 1,
                 "recalled": False,
                 "fingerprint": FINGERPRINT,
             },
             "note": "",
+            "baseline": "",
             "attribution": None,
         }
     ],
+    "measured": [],
 }
 
 
@@ -147,3 +155,92 @@ def test_any_text_can_be_written(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["tests"][0]
     assert told["detail"] == outcome.detail
     assert told["console"] == outcome.console
+
+
+WHOLE = replace(
+    RESULT,
+    comparisons=(
+        replace(RESULT.comparisons[0], note="not attributed", baseline="distro"),
+        NamedComparison(
+            "vhost_rx 64 B",
+            comparison(0.123456789),
+            Attribution(1.0, 2.0, (FunctionCost("handle_rx", "vhost_net", 10.25, 12.5),)),
+        ),
+    ),
+    measured=(NamedCost("vhost_echo 64 B", cost(math.pi)),),
+    seconds=1.5,
+    ksuite="9.9",
+)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [WHOLE, replace(WHOLE, subject=None, error="the series is empty", comparisons=())],
+    ids=["judged", "refused"],
+)
+def test_it_is_read_as_it_was_written(tmp_path: Path, whole: CheckResult) -> None:
+    path = tmp_path / "result.json"
+    write(whole, path)
+    assert read(path) == whole
+
+
+@pytest.mark.parametrize("whole", [WHOLE, replace(WHOLE, subject=None)], ids=["judged", "refused"])
+def test_schema_describes_it(checkout: Path, whole: CheckResult) -> None:
+    schema = json.loads((checkout / "docs" / "result-v1.schema.json").read_text())
+    if whole.subject:
+        whole = replace(whole, subject=replace(whole.subject, series_digest="0" * 64))
+    plain = json.loads(json.dumps(as_plain(whole)))
+    jsonschema.validate(plain, schema)
+    described = schema["properties"]
+    assert set(plain) == set(described)
+    assert set(plain["costs"][0]) == set(described["costs"]["items"]["properties"])
+    assert set(plain["measured"][0]["cost"]) == set(schema["$defs"]["cost"]["properties"])
+
+
+def test_result_of_an_older_ksuite_is_read(tmp_path: Path) -> None:
+    """New fields have come since, and raise no schema."""
+    plain = json.loads(json.dumps(as_plain(RESULT)))
+    del plain["measured"], plain["subject"]["guest_code"]
+    for one in plain["costs"]:
+        del one["baseline"], one["base"]["guests"]
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(plain | {"new": 1}))
+    seen = read(path)
+    assert seen.comparisons == RESULT.comparisons
+    assert seen.measured == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"schema": SCHEMA + 1}, f"is of schema {SCHEMA + 1}, and this ksuite knows {SCHEMA}"),
+        ({"schema": "1"}, "has not been written with --json"),
+        ({"schema": None}, "has not been written with --json"),
+        ({"costs": None}, "is no result: "),
+        ({"costs": [1]}, "is no result: "),
+        ({"costs": [{"name": "a"}]}, "is no result: "),
+        ({"tests": None}, "is no result: "),
+        ({"verdict": "MAYBE"}, "is no result: "),
+        ({"exit_code": "0"}, "is no result: "),
+        ({"subject": {}}, "is no result: "),
+        ({"measured": [{"name": "a", "cost": {"windows": [0]}}]}, "is no result: "),
+    ],
+    ids=repr,
+)
+def test_what_is_no_result(tmp_path: Path, change: dict[str, object], says: str) -> None:
+    path = tmp_path / "it.json"
+    path.write_text(json.dumps(as_plain(RESULT) | change))
+    with pytest.raises(UserError) as raised:
+        read(path)
+    assert says in str(raised.value)
+    assert "it.json" in str(raised.value)
+    assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "NaN"])
+def test_what_is_no_json(tmp_path: Path, text: str) -> None:
+    (tmp_path / "it.json").write_text(text)
+    with pytest.raises(UserError, match=r"it\.json is no"):
+        read(tmp_path / "it.json")
+    with pytest.raises(UserError, match="can't be read"):
+        read(tmp_path / "missing.json")

@@ -25,6 +25,15 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_there_stays_where_it_must(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_json(DATA, path, replace=False)
+    with pytest.raises(FileExistsError):
+        write_json({}, path, replace=False)
+    assert json.loads(path.read_text(encoding="utf-8")) == DATA
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text("an old result")
