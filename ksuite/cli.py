@@ -84,8 +84,8 @@ def _check(options: argparse.Namespace) -> int:
 
     if options.scenario:
         check_scenario(options.scenario)
-    suites = suites_for(read_series(options.series).files)
-    arguments = [str(directory) for directory in _directories(suites, options.scenario)]
+    suites = suites_for(read_series(options.series).files, options.scenario or "")
+    arguments = [str(directory) for directory in _directories(suites)]
     arguments += ["--ks-series", options.series]
     for name in OPTIONS:
         value = getattr(options, name.replace("-", "_"))
@@ -104,14 +104,11 @@ def _processes(jobs: int | None) -> list[str]:
     return ["-n", str(jobs if jobs > 1 else 0), "--ks-jobs", "1"]
 
 
-def _directories(suites: Sequence[Suite], scenario: str | None) -> list[str]:
-    chosen = [
-        suite for suite in suites if not scenario or scenario in {suite.name, *suite.scenarios}
-    ] or suites
-    missing = [suite.directory for suite in chosen if not suite.directory.is_dir()]
+def _directories(suites: Sequence[Suite]) -> list[Path]:
+    missing = [suite.directory for suite in suites if not suite.directory.is_dir()]
     if missing:
         raise InfrastructureError(f"{missing[0]} is missing: run ksuite from its checkout")
-    return [str(suite.directory) for suite in chosen]
+    return [suite.directory for suite in suites]
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksuite.dut import ovs_loops, tc_loops, vhost_loops, windows
+from ksuite.dut import ovs_loops, pvp_loops, tc_loops, vhost_loops, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    Loop = Callable[[int], AbstractContextManager[Callable[[], None]]]
+    Loop = Callable[[int], AbstractContextManager[Callable[[], None] | windows.Part]]
     """Takes the bytes of a frame, and yields what runs one round."""
 
-_GROUPS = (vhost_loops, tc_loops, ovs_loops)
+_GROUPS = (vhost_loops, tc_loops, ovs_loops, pvp_loops)
 _GROUP_OF = {scenario: group for group in _GROUPS for scenario in group.LOOPS}
 
 
@@ -22,6 +22,8 @@ def measure(scenario: str, frame_bytes: int, count: int, rounds: int) -> list[fl
     """Return what a packet costs in each of some windows; see `windows.measure`."""
     group = _GROUP_OF[scenario]
     with group.LOOPS[scenario](frame_bytes) as run:
+        if isinstance(run, windows.Part):
+            return windows.measure_part(run, group.BATCH, count, rounds)
         return windows.measure(run, group.BATCH, count, rounds)
 
 

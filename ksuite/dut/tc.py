@@ -80,9 +80,7 @@ def mirred(index: int, towards: str, kind: str, control: str, interface: str) ->
     :raises OSError: the kernel refused it.
     """
     numbers = (index, 0, CONTROLS[control], 0, 0, MIRRED[towards, kind])
-    parameters = _TC_MIRRED.pack(*numbers, socket.if_nametoindex(interface))
-    action = _attribute(TCA_ACT_KIND, b"mirred\0")
-    action += _attribute(TCA_ACT_OPTIONS, _attribute(TCA_MIRRED_PARMS, parameters))
+    action = _mirred_action(*numbers, socket.if_nametoindex(interface))
     body = bytes(4) + _attribute(TCA_ACT_TAB, _attribute(1, action))
     header = _NLMSGHDR.pack(
         _NLMSGHDR.size + len(body), RTM_NEWACTION, NLM_F_REQUEST_ACK_CREATE, 1, 0
@@ -98,6 +96,24 @@ def mirred(index: int, towards: str, kind: str, control: str, interface: str) ->
         yield
     finally:
         _delete_action(f"mirred index {index}")
+
+
+def mirred_by_index(index: int) -> bytes:
+    """Return the attributes by which a filter names a mirred action that is there."""
+    return _mirred_action(index, 0, 0, 0, 0, 0, 0)
+
+
+def _mirred_action(*parameters: int) -> bytes:
+    action = _attribute(TCA_ACT_KIND, b"mirred\0")
+    packed = _attribute(TCA_MIRRED_PARMS, _TC_MIRRED.pack(*parameters))
+    return action + _attribute(TCA_ACT_OPTIONS, packed)
+
+
+def mirred_packets() -> dict[int, int]:
+    """Return how many packets each mirred action has counted, by its index."""
+    told = json.loads(_tc(["-s", "-j", "actions", "list", "action", "mirred"]))
+    listed = [action for part in told for action in part.get("actions", ())]
+    return {action["index"]: action["stats"]["packets"] for action in listed}
 
 
 def _delete_action(action: str) -> None:

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can stand between two links in PVP, each a context manager that connects them.
+
+Each takes the two links and the flows, and yields a function that tells, by the link where they
+came in, how many packets it has counted itself: the proof that they went through it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ksuite.dut import netlink_bulk, pvp_flows, tc
+from ksuite.dut.links import bridge, received_packets
+from ksuite.dut.netlink_bulk import attribute
+
+Carried = Callable[[], dict[str, int]]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from ksuite.dut.pvp_flows import Flows
+
+    Datapath = Callable[[str, str, Flows], AbstractContextManager[Carried]]
+
+BRIDGE = "br0"
+RTM_NEWTFILTER = 44
+ETH_P_IP = 0x0800
+INGRESS = 0xFFFFFFF2
+"""TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)."""
+_TCMSG = struct.Struct("=BxHiIII")
+KIND, OPTIONS = 1, 2
+FLOWER_ACT, FLOWER_ETH_TYPE, FLOWER_IP_PROTO = 3, 8, 9
+FLOWER_KEYS = (
+    (pvp_flows.SOURCE, 10, 11),
+    (pvp_flows.DESTINATION, 12, 13),
+    (pvp_flows.SOURCE_PORT, 20, 37),
+    (pvp_flows.DESTINATION_PORT, 21, 38),
+)
+"""TCA_FLOWER_KEY_*: of the addresses and the UDP ports, with their masks."""
+
+
+@contextmanager
+def tc_datapath(near: str, far: str, flows: Flows) -> Iterator[Carried]:
+    """Connect two links by flower rules, one for each flow and direction, with the same mask.
+
+    The rules of a direction share one mirred action, whose counter is all that they took.
+    """
+    ways = {near: (1, far), far: (2, near)}
+    with ExitStack() as stack:
+        for link, (index, target) in ways.items():
+            stack.enter_context(tc.mirred(index, "egress", "redirect", "stolen", target))
+            stack.enter_context(tc.clsact(link))
+            _add_rules(link, index, flows)
+
+        def carried() -> dict[str, int]:
+            counted = tc.mirred_packets()
+            return {link: counted[index] for link, (index, _) in ways.items()}
+
+        yield carried
+
+
+def _add_rules(link: str, action: int, flows: Flows) -> None:
+    """Redirect each flow's packets that come in on a link by an action that is there."""
+    index = socket.if_nametoindex(link)
+    head = _TCMSG.pack(0, 0, index, 0, INGRESS, 1 << 16 | socket.htons(ETH_P_IP))
+    keys = [
+        *attribute(FLOWER_ETH_TYPE, struct.pack("!H", ETH_P_IP)),
+        *attribute(FLOWER_IP_PROTO, bytes([socket.IPPROTO_UDP])),
+    ]
+    for where, key, mask in FLOWER_KEYS:
+        keys += attribute(key, flows.field(where))
+        keys += attribute(mask, b"\xff" * (where.stop - where.start))
+    actions = attribute(FLOWER_ACT, *attribute(1, tc.mirred_by_index(action)))
+    options = attribute(OPTIONS, *keys, *actions)
+    parts = [head, *attribute(KIND, b"flower\0"), *options]
+    netlink_bulk.send(socket.NETLINK_ROUTE, RTM_NEWTFILTER, flows.count, parts)
+
+
+@contextmanager
+def bridge_datapath(near: str, far: str, flows: Flows) -> Iterator[Carried]:
+    """Connect two links by a learning bridge.
+
+    It has no counter of what it forwards. So a port's packets count where the bridge has learned
+    all addresses behind it from them.
+    """
+    outside, guest = (
+        {mac.tobytes() for mac in flows.field(where)} for where in (pvp_flows.FROM, pvp_flows.TO)
+    )
+    with bridge(BRIDGE, near, far):
+
+        def carried() -> dict[str, int]:
+            learned = _learned()
+            return {
+                link: received_packets(link) if learned.get(link, set()) >= macs else 0
+                for link, macs in ((near, outside), (far, guest))
+            }
+
+        yield carried
+
+
+def _learned() -> dict[str, set[bytes]]:
+    """Return the addresses that the bridge has learned, by port."""
+    command = ["bridge", "-j", "fdb", "show", "br", BRIDGE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"bridge: {done.stderr.strip()}")
+    entries: list[dict[str, Any]] = json.loads(done.stdout)
+    learned: dict[str, set[bytes]] = {}
+    for entry in entries:
+        if entry.get("state") != "permanent":
+            address = bytes.fromhex(entry["mac"].replace(":", ""))
+            learned.setdefault(entry["ifname"], set()).add(address)
+    return learned
+
+
+DATAPATHS: dict[str, Datapath] = {"tc": tc_datapath, "bridge": bridge_datapath}
