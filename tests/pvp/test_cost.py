@@ -38,7 +38,7 @@ GATED = [
     for datapath in DATAPATHS
     for load, size in (*WHOLE, *((f"_hop_{hop}", 64) for hop in HOPS))
 ]
-WINDOWS, ROUNDS = 3, 8
+WINDOWS, ROUNDS = 1, 8
 HOPS_ADD_UP = 0.005
 """What the hops' clock takes, and the loop that no hop has."""
 
