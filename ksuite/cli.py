@@ -16,8 +16,9 @@ from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
 from ksuite.measure.result import refused
-from ksuite.report import json_file
+from ksuite.report import chart, json_file
 from ksuite.report.progress import progress_line
+from ksuite.report.whole_file import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,11 @@ Try out what this host can do for ksuite, and say how to mend what it can't. The
 builds the DUT's image and boots it, which every check needs.
 """
 
+CHART = """\
+Show the candidate's costs of RESULT, which ksuite check --json has written, side by side: what a
+name has in common is a row, what it differs in is a column.
+"""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -72,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
         type=jobs,
         metavar="N",
         help="restored guests that may run at once (default: the number of CPUs)",
+    )
+    drawing = commands.add_parser(
+        "chart", help="a result's costs side by side, as a table and a picture", description=CHART
+    )
+    drawing.set_defaults(run=_chart)
+    drawing.add_argument("result", metavar="RESULT", type=Path)
+    drawing.add_argument(
+        "--output", metavar="FILE", type=Path, help="write the picture to FILE (SVG)"
     )
     doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
     doctor.set_defaults(run=_doctor)
@@ -109,6 +123,14 @@ def _directories(suites: Sequence[Suite]) -> list[Path]:
     if missing:
         raise InfrastructureError(f"{missing[0]} is missing: run ksuite from its checkout")
     return [suite.directory for suite in suites]
+
+
+def _chart(options: argparse.Namespace) -> int:
+    drawn = chart.read_chart(options.result)
+    print(chart.as_table(drawn), end="")
+    if options.output:
+        write_text(chart.as_svg(drawn), options.output)
+    return int(ExitCode.PASS)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

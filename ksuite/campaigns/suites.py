@@ -123,7 +123,7 @@ PVP_COSTS = tuple(
     for datapath in ("tc", "bridge")
     for load in (
         *("", "_100_flows", "_100_flows_4_pairs", "_10000_flows"),
-        *("_hop_in", "_hop_rx", "_hop_echo", "_hop_out"),
+        *("_hop_1_in", "_hop_2_rx", "_hop_3_echo", "_hop_4_out"),
     )
 )
 

@@ -46,7 +46,7 @@ VERSION = 1
 """Raised whenever a change here changes a cost."""
 BATCH = 300
 """Packets a round: more than a burst of vhost (VHOST_NET_PKT_WEIGHT, 256)."""
-HOPS = ("in", "rx", "echo", "out")
+HOPS = ("1_in", "2_rx", "3_echo", "4_out")
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class Rounds:
         self._share = BATCH // len(topology.pairs)
         self._sent = 0
         self._steps = (
-            ("in", self._send),
-            ("rx", self._receive),
-            ("echo", self._answer),
-            ("out", self._deliver),
-            ("echo", self._offer),
+            ("1_in", self._send),
+            ("2_rx", self._receive),
+            ("3_echo", self._answer),
+            ("4_out", self._deliver),
+            ("3_echo", self._offer),
         )
 
     def run(self) -> None:

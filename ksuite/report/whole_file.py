@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes a JSON file whole or not at all."""
+"""Writes a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 
 def write_json(data: Any, path: Path) -> None:
-    """Write what `json` takes.
+    """Write what `json` takes; as `write_text`."""
+    write_text(f"{json.dumps(data, indent=1)}\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text.
 
     :raises InfrastructureError: the file can't be written.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(data, stream, indent=1)
-            stream.write("\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
