@@ -120,7 +120,7 @@ OVS = Suite(
 
 PVP_COSTS = tuple(
     f"pvp_{datapath}{load}"
-    for datapath in ("tc", "bridge")
+    for datapath in ("tc", "ovs", "bridge")
     for load in (
         *("", "_100_flows", "_100_flows_4_pairs", "_10000_flows"),
         *("_hop_1_in", "_hop_2_rx", "_hop_3_echo", "_hop_4_out"),
@@ -137,6 +137,7 @@ PVP = Suite(
         "net/bridge/br_fdb.c",
         "net/bridge/br_forward.c",
         "net/bridge/br_input.c",
+        "net/openvswitch/*.[ch]",
         "net/sched/act_mirred.c",
         "net/sched/cls_flower.c",
     ),
@@ -146,6 +147,7 @@ PVP = Suite(
         "vhost_net",
         "veth",
         "bridge",
+        "openvswitch",
         "sch_ingress",
         "cls_flower",
         "act_mirred",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ksuite.dut import netlink_bulk, pvp_flows, tc
 from ksuite.dut.links import bridge, received_packets
 from ksuite.dut.netlink_bulk import attribute
+from ksuite.dut.ovs_datapath import Datapath
 
 Carried = Callable[[], dict[str, int]]
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from ksuite.dut.pvp_flows import Flows
 
-    Datapath = Callable[[str, str, Flows], AbstractContextManager[Carried]]
+    Connected = Callable[[str, str, Flows], AbstractContextManager[Carried]]
 
 BRIDGE = "br0"
 RTM_NEWTFILTER = 44
@@ -44,6 +45,9 @@ FLOWER_KEYS = (
     (pvp_flows.DESTINATION_PORT, 21, 38),
 )
 """TCA_FLOWER_KEY_*: of the addresses and the UDP ports, with their masks."""
+OVS_KEY, OVS_ACTIONS, OVS_MASK = 1, 2, 7
+OVS_IN_PORT, OVS_ETHERNET, OVS_ETH_TYPE, OVS_IPV4, OVS_UDP = 3, 4, 6, 7, 10
+OVS_OUTPUT = 1
 
 
 @contextmanager
@@ -120,4 +124,50 @@ def _learned() -> dict[str, set[bytes]]:
     return learned
 
 
-DATAPATHS: dict[str, Datapath] = {"tc": tc_datapath, "bridge": bridge_datapath}
+@contextmanager
+def ovs_datapath(near: str, far: str, flows: Flows) -> Iterator[Carried]:
+    """Connect two links by the Open vSwitch datapath, a flow for each and direction, one mask.
+
+    It counts hits, but not by port: those of one are all that did not come in at the other.
+    """
+    with Datapath("dp") as datapath:
+        for port, link in ((1, near), (2, far)):
+            datapath.add_port(port, link)
+        for port, to in ((1, 2), (2, 1)):
+            _add_flows(datapath, port, to, flows)
+
+        def carried() -> dict[str, int]:
+            hits = datapath.statistics()["hit"]
+            return {near: hits - received_packets(far), far: hits - received_packets(near)}
+
+        yield carried
+
+
+def _add_flows(datapath: Datapath, port: int, to: int, flows: Flows) -> None:
+    addresses = (flows.field(pvp_flows.SOURCE), flows.field(pvp_flows.DESTINATION))
+    ports = (flows.field(pvp_flows.SOURCE_PORT), flows.field(pvp_flows.DESTINATION_PORT))
+    key = [
+        *attribute(OVS_IN_PORT, struct.pack("=I", port)),
+        *attribute(OVS_ETHERNET, flows.field(pvp_flows.FROM), flows.field(pvp_flows.TO)),
+        *attribute(OVS_ETH_TYPE, struct.pack("!H", ETH_P_IP)),
+        *attribute(OVS_IPV4, *addresses, bytes([socket.IPPROTO_UDP, 0, 0, 0])),
+        *attribute(OVS_UDP, *ports),
+    ]
+    mask = [
+        *attribute(OVS_IN_PORT, b"\xff" * 4),
+        *attribute(OVS_ETHERNET, bytes(12)),
+        *attribute(OVS_ETH_TYPE, b"\xff" * 2),
+        *attribute(OVS_IPV4, b"\xff" * 9 + bytes(3)),
+        *attribute(OVS_UDP, b"\xff" * 4),
+    ]
+    actions = attribute(OVS_ACTIONS, *attribute(OVS_OUTPUT, struct.pack("=I", to)))
+    datapath.add_flows(
+        flows.count, [*attribute(OVS_KEY, *key), *actions, *attribute(OVS_MASK, *mask)]
+    )
+
+
+DATAPATHS: dict[str, Connected] = {
+    "tc": tc_datapath,
+    "ovs": ovs_datapath,
+    "bridge": bridge_datapath,
+}
