@@ -20,6 +20,7 @@ readings and Python's loop.
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +47,8 @@ VERSION = 1
 """Raised whenever a change here changes a cost."""
 BATCH = 300
 """Packets a round: more than a burst of vhost (VHOST_NET_PKT_WEIGHT, 256)."""
+SETTLE_SECONDS = 1.5
+"""So long after it was loaded nf_conntrack, which openvswitch needs, has swept its table once."""
 HOPS = ("1_in", "2_rx", "3_echo", "4_out")
 
 
@@ -140,6 +143,7 @@ class Rounds:
 @contextmanager
 def _loop(load: Load, frame_bytes: int) -> Iterator[Rounds]:
     """Yield a loop whose every flow has been to the guest and back once."""
+    time.sleep(SETTLE_SECONDS)
     with ExitStack() as stack:
         topology = stack.enter_context(pvp(load.datapath, load.flows, load.pairs, frame_bytes))
         frames = topology.flows.inward(frame_bytes)
