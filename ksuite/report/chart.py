@@ -125,7 +125,7 @@ def _number(value: Any) -> float:
 def _bar(name: str, value: float) -> Bar:
     scenario, _, size = _short(name).partition(" ")
     panel, name, case = (*scenario.split("_", 2), "", "")[:3]
-    case = case.replace("_", " ")
+    case = re.sub(r"\d{5,}", lambda number: f"{int(number[0]):,}", case.replace("_", " "))
     group = ", ".join(filter(None, (size, case)))
     return Bar(panel, group, name, value, (_natural(panel), _natural(case), _natural(size)))
 
@@ -144,7 +144,7 @@ def _short(text: str) -> str:
 
 def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
     """Return what sorts 64 before 1500, and no number at all before any."""
-    words = re.findall(r"[0-9]+|[^0-9]+", text)
+    words = re.findall(r"[0-9]+|[^0-9]+", text.replace(",", ""))
     return tuple(
         (0, int(word)) if word.isascii() and word.isdigit() else (1, word) for word in words
     )
@@ -172,7 +172,9 @@ def as_svg(chart: Chart) -> str:
     """Return the costs as a picture."""
     parts: list[str] = []
     y = MARGIN + TITLE_SIZE
-    parts.append(_text(MARGIN, y, "What a packet costs", TITLE_SIZE, weight="bold"))
+    title = "What a packet costs"
+    title += f": {chart.panels[0]}" if len(chart.panels) == 1 else ""
+    parts.append(_text(MARGIN, y, title, TITLE_SIZE, weight="bold"))
     for line in (chart.note, *chart.about):
         y += NOTE_SIZE + 8
         parts.append(_text(MARGIN, y, line, NOTE_SIZE, colour=SOFT))

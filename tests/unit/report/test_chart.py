@@ -65,7 +65,7 @@ def test_names_say_where_a_cost_goes(tmp_path: Path) -> None:
         "64 B",
         "1500 B",
         "64 B, 100 flows",
-        "64 B, 10000 flows",
+        "64 B, 10,000 flows",
         "64 B, hop 1 in",
     ]
     assert sorted(found["64 B"]) == ["bridge", "tc"]
