@@ -61,6 +61,7 @@ def options_of(config: pytest.Config) -> CheckOptions:
         thresholds=_thresholds(thresholds) if thresholds else Thresholds(),
         attribute=Attribute(config.getoption("--ks-attribute")),
         recall=Recall(config.getoption("--ks-recall")),
+        vcpus=config.getoption("--ks-vcpus"),
     )
 
 

@@ -152,7 +152,7 @@ PVP = Suite(
         "cls_flower",
         "act_mirred",
     ),
-    imports=("loops", "pvp_transfer", "modules", "symbols"),
+    imports=("loops", "pvp_transfer", "pvp_testpmd", "modules", "symbols"),
     default_series="patches/act-mirred-clone-removal",
     by_default=False,
 )
