@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ksuite.dut.cpu import real_time
-from ksuite.dut.marks import Marks
+from ksuite.dut.marks import Marks, NoMarks
 
 WARM_UP_ROUNDS = 16
 """After these, each round costs what the one before did."""
@@ -40,10 +40,13 @@ def measure(run: Callable[[], None], packets: int, windows: int, rounds: int) ->
 
 
 class Watch:
-    """Adds up the time from each begin() to its end(), and marks it."""
+    """Adds up the time from each begin() to its end().
 
-    def __init__(self) -> None:
-        self._marks = Marks()
+    :param marks: set around it.
+    """
+
+    def __init__(self, marks: Marks | NoMarks) -> None:
+        self._marks = marks
         self._began = 0
         self.spent_ns = 0
 
@@ -71,10 +74,10 @@ class Part:
 def measure_part(part: Part, packets: int, windows: int, rounds: int) -> list[float]:
     """Return what a part of a round costs; as `measure`."""
     costs = []
-    watch = Watch()
+    watch, warming_up = Watch(Marks()), Watch(NoMarks())
     with real_time():
         for _ in range(WARM_UP_ROUNDS):
-            part.run(watch)
+            part.run(warming_up)
         for number in range(windows):
             _sleep_until(number * TICK_NS // windows)
             watch.spent_ns = 0

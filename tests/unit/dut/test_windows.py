@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
@@ -36,3 +37,26 @@ def test_only_the_part_counts(clock: list[int]) -> None:
 
     assert measure_part(Part(run), packets=10, windows=3, rounds=4) == [10.0] * 3
     assert rounds[0] == windows.WARM_UP_ROUNDS + 3 * 4
+
+
+def test_marks_are_set_around_what_counts(
+    clock: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not in rounds that warm up, or who counts instructions would count them."""
+    marks = Counter[str]()
+
+    class Counted:
+        def begin(self) -> None:
+            marks["begin"] += 1
+
+        def end(self) -> None:
+            marks["end"] += 1
+
+    def run(watch: Watch) -> None:
+        watch.begin()
+        clock[0] += 1
+        watch.end()
+
+    monkeypatch.setattr(windows, "Marks", Counted)
+    measure_part(Part(run), packets=1, windows=3, rounds=4)
+    assert marks == {"begin": 12, "end": 12}
