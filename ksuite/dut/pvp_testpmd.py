@@ -51,7 +51,7 @@ COMMAND = (
 )
 TOGETHER = 64
 """Packets under way at once: less than testpmd's ring."""
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 """testpmd may take so long to come up on an emulated CPU."""
 SILENT_SECONDS = 2.0
 """After which what has not come does not come any more."""
