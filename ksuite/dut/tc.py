@@ -75,9 +75,7 @@ def _tc(arguments: Sequence[str], text: str = "") -> str:
 def mirred_action(index: int, towards: str, kind: str, control: str, interface: str) -> bytes:
     """Return the attributes that say of an action that it is this one; see `mirred`."""
     numbers = (index, 0, CONTROLS[control], 0, 0, MIRRED[towards, kind])
-    parameters = _TC_MIRRED.pack(*numbers, socket.if_nametoindex(interface))
-    options = attribute(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, parameters))
-    return attribute(TCA_ACT_KIND, b"mirred\0") + options
+    return _mirred_action(*numbers, socket.if_nametoindex(interface))
 
 
 @contextmanager
@@ -100,6 +98,23 @@ def mirred(index: int, towards: str, kind: str, control: str, interface: str) ->
         yield
     finally:
         _delete_action(f"mirred index {index}")
+
+
+def mirred_by_index(index: int) -> bytes:
+    """Return the attributes by which a filter names a mirred action that is there."""
+    return _mirred_action(index, 0, 0, 0, 0, 0, 0)
+
+
+def _mirred_action(*parameters: int) -> bytes:
+    options = attribute(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, _TC_MIRRED.pack(*parameters)))
+    return attribute(TCA_ACT_KIND, b"mirred\0") + options
+
+
+def mirred_packets() -> dict[int, int]:
+    """Return how many packets each mirred action has counted, by its index."""
+    told = json.loads(_tc(["-s", "-j", "actions", "list", "action", "mirred"]))
+    listed = [action for part in told for action in part.get("actions", ())]
+    return {action["index"]: action["stats"]["packets"] for action in listed}
 
 
 def _delete_action(action: str) -> None:
