@@ -7,7 +7,6 @@ rule takes what the kernel takes for it, and not ten times as much for one that 
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -15,20 +14,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ksuite.dut.netlink import (
+    ATTRIBUTE,
+    HEADER,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REQUEST,
+    must_be_acknowledged,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Bytes2D = npt.NDArray[np.uint8]
     Part = bytes | Bytes2D
 
-HEADER = struct.Struct("=IHHII")
-ATTRIBUTE = struct.Struct("=HH")
-NLM_F_REQUEST = 0x1
-NLM_F_ACK = 0x4
-NLM_F_EXCL = 0x200
-NLM_F_CREATE = 0x400
 NEW = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
-ERROR = 2
 FLAGS = slice(6, 8)
 TOGETHER_BYTES = 1 << 16
 """What is sent at once: well below what a socket's send buffer takes."""
@@ -40,9 +42,10 @@ def attribute(number: int, *parts: Part) -> list[Part]:
     return [ATTRIBUTE.pack(ATTRIBUTE.size + size, number), *parts, bytes(-size % 4)]
 
 
-def send(protocol: int, kind: int, count: int, parts: Sequence[Part]) -> None:
+def send(what: str, protocol: int, kind: int, count: int, parts: Sequence[Part]) -> None:
     """Have the kernel make `count` new things.
 
+    :param what: they are, should the kernel refuse one.
     :param protocol: NETLINK_*.
     :param kind: of the messages.
     :param parts: what they hold behind their header.
@@ -57,14 +60,7 @@ def send(protocol: int, kind: int, count: int, parts: Sequence[Part]) -> None:
             # The kernel answers what it refuses, and the last one in any case.
             some[-1, FLAGS] = np.frombuffer(struct.pack("=H", NEW | NLM_F_ACK), dtype=np.uint8)
             netlink.send(some.tobytes())
-            _must_be_done(netlink.recv(TOGETHER_BYTES))
-
-
-def _must_be_done(answer: bytes) -> None:
-    kind = HEADER.unpack_from(answer)[1]
-    (error,) = struct.unpack_from("=i", answer, HEADER.size)
-    if kind != ERROR or error:
-        raise OSError(-error, f"netlink: {os.strerror(-error)}")
+            must_be_acknowledged(netlink.recv(TOGETHER_BYTES), what)
 
 
 def _size(parts: Sequence[Part]) -> int:

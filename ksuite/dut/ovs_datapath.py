@@ -232,7 +232,7 @@ class Datapath:
         """
         head = struct.pack("=BBHi", NEW, FAMILIES["ovs_flow"][1], 0, self._index)
         family = self._family("ovs_flow").prid
-        netlink_bulk.send(NETLINK_GENERIC, family, count, [head, *parts])
+        netlink_bulk.send("flows", NETLINK_GENERIC, family, count, [head, *parts])
 
     def clear_flow(self, key: bytes) -> None:
         """Set a flow's statistics to nothing."""

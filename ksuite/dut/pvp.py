@@ -87,6 +87,10 @@ class Pair:
         self.received += packets
         self.rx.wait_used(self.received)
 
+    def give_up(self) -> None:
+        """Wait no longer for what has not come."""
+        self.received = self.rx.used_count()
+
     def take(self) -> Received:
         """Return the buffers in which something has come in, and how much with its header."""
         return self.rx.take_used()

@@ -65,9 +65,10 @@ def tc_datapath(near: str, far: str, flows: Flows) -> Iterator[Carried]:
     ways = {near: (1, far), far: (2, near)}
     with ExitStack() as stack:
         for link, (index, target) in ways.items():
-            stack.enter_context(tc.mirred(index, "egress", "redirect", "stolen", target))
+            action = (index, "egress", "redirect", "stolen", target)
+            stack.enter_context(tc.mirred(*action))
             stack.enter_context(tc.clsact(link))
-            _add_rules(link, index, flows)
+            _add_rules(link, tc.mirred_action(*action), flows)
 
         def carried() -> dict[str, int]:
             counted = tc.mirred_packets()
@@ -76,8 +77,8 @@ def tc_datapath(near: str, far: str, flows: Flows) -> Iterator[Carried]:
         yield carried
 
 
-def _add_rules(link: str, action: int, flows: Flows) -> None:
-    """Redirect each flow's packets that come in on a link by an action that is there."""
+def _add_rules(link: str, action: bytes, flows: Flows) -> None:
+    """Give each flow's packets that come in on a link to an action that is there."""
     index = socket.if_nametoindex(link)
     head = _TCMSG.pack(0, 0, index, 0, INGRESS, 1 << 16 | socket.htons(ETH_P_IP))
     keys = [
@@ -87,10 +88,10 @@ def _add_rules(link: str, action: int, flows: Flows) -> None:
     for where, key, mask in FLOWER_KEYS:
         keys += attribute(key, flows.field(where))
         keys += attribute(mask, b"\xff" * (where.stop - where.start))
-    actions = attribute(FLOWER_ACT, *attribute(1, tc.mirred_by_index(action)))
+    actions = attribute(FLOWER_ACT, *attribute(1, action))
     options = attribute(OPTIONS, *keys, *actions)
     parts = [head, *attribute(KIND, b"flower\0"), *options]
-    netlink_bulk.send(socket.NETLINK_ROUTE, RTM_NEWTFILTER, flows.count, parts)
+    netlink_bulk.send("flower rules", socket.NETLINK_ROUTE, RTM_NEWTFILTER, flows.count, parts)
 
 
 @contextmanager

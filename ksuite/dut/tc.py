@@ -75,7 +75,9 @@ def _tc(arguments: Sequence[str], text: str = "") -> str:
 def mirred_action(index: int, towards: str, kind: str, control: str, interface: str) -> bytes:
     """Return the attributes that say of an action that it is this one; see `mirred`."""
     numbers = (index, 0, CONTROLS[control], 0, 0, MIRRED[towards, kind])
-    return _mirred_action(*numbers, socket.if_nametoindex(interface))
+    parameters = _TC_MIRRED.pack(*numbers, socket.if_nametoindex(interface))
+    options = attribute(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, parameters))
+    return attribute(TCA_ACT_KIND, b"mirred\0") + options
 
 
 @contextmanager
@@ -98,16 +100,6 @@ def mirred(index: int, towards: str, kind: str, control: str, interface: str) ->
         yield
     finally:
         _delete_action(f"mirred index {index}")
-
-
-def mirred_by_index(index: int) -> bytes:
-    """Return the attributes by which a filter names a mirred action that is there."""
-    return _mirred_action(index, 0, 0, 0, 0, 0, 0)
-
-
-def _mirred_action(*parameters: int) -> bytes:
-    options = attribute(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, _TC_MIRRED.pack(*parameters)))
-    return attribute(TCA_ACT_KIND, b"mirred\0") + options
 
 
 def mirred_packets() -> dict[int, int]:

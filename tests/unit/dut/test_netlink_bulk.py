@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ksuite.dut import netlink_bulk
-from ksuite.dut.netlink_bulk import HEADER, NEW, NLM_F_ACK, attribute, send
+from ksuite.dut.netlink import HEADER, NLM_F_ACK
+from ksuite.dut.netlink_bulk import NEW, attribute, send
 
 KIND, PROTOCOL = 44, 0
 
@@ -63,7 +64,7 @@ def column(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
 
 
 def test_parts_are_the_same_or_each_message_s_own(kernel: Kernel) -> None:
-    send(PROTOCOL, KIND, 3, [b"head", *attribute(7, column(3)), *attribute(8, b"x")])
+    send("rules", PROTOCOL, KIND, 3, [b"head", *attribute(7, column(3)), *attribute(8, b"x")])
     assert len(kernel.messages) == 3
     for number, message in enumerate(kernel.messages):
         assert HEADER.unpack_from(message)[:2] == (len(message), KIND)
@@ -79,12 +80,12 @@ def test_attributes_nest() -> None:
 
 def test_the_last_of_each_lot_is_answered(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netlink_bulk, "TOGETHER_BYTES", 80)
-    send(PROTOCOL, KIND, 9, [*attribute(7, column(9))])
+    send("rules", PROTOCOL, KIND, 9, [*attribute(7, column(9))])
     flags = [HEADER.unpack_from(message)[2] for message in kernel.messages]
     assert flags == [NEW, NEW, NEW | NLM_F_ACK] * 3
 
 
 def test_refusal_is_told(kernel: Kernel) -> None:
     kernel.takes = 2
-    with pytest.raises(FileExistsError, match="netlink: File exists"):
-        send(PROTOCOL, KIND, 3, [*attribute(7, column(3))])
+    with pytest.raises(FileExistsError, match="rules: File exists"):
+        send("rules", PROTOCOL, KIND, 3, [*attribute(7, column(3))])
