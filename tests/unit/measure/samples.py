@@ -29,6 +29,7 @@ FINGERPRINT = Fingerprint(
     root="host",
 )
 WALL = replace(FINGERPRINT, clock=Clock.WALL)
+RULES = replace(FINGERPRINT, scenario="tc_insert", parameters=(("batch", 10), ("rules", 1000)))
 IMAGE = replace(FINGERPRINT, root="c0ffee")
 
 

@@ -13,7 +13,7 @@ from ksuite.machines.machine import Clock
 from ksuite.measure.cost import Cost, Fingerprint
 from ksuite.measure.result import TestOutcome, candidate_verdict
 from ksuite.measure.verdict import EXIT_CODES, SEVERITY, Threshold, Verdict, compare, overall
-from tests.unit.measure.samples import FINGERPRINT, WALL, comparison, cost
+from tests.unit.measure.samples import FINGERPRINT, RULES, WALL, comparison, cost
 
 OTHER = {
     "clock": Clock.WALL,
@@ -43,7 +43,8 @@ def test_spread_is_the_width_of_all_windows() -> None:
     assert Cost(FINGERPRINT, (1000.0,) * 5).spread == 0
 
 
-def test_unit_is_the_clocks() -> None:
+def test_unit_is_the_clocks_for_what_is_handled() -> None:
+    assert cost(1, fingerprint=RULES).unit == "instructions/rule"
     assert cost(1).unit == "instructions/packet"
     assert cost(1, fingerprint=WALL).unit == "ns/packet"
 
