@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
     from ksuite.machines.recipe import Recipe
 
-FORMAT = "2"
+FORMAT = "3"
 """Raised whenever the same recipe makes another image."""
 EPOCH = "1767225600"
 """The time of every file, 2026-01-01, so that the same packages make the same image."""
@@ -204,7 +204,8 @@ def pack(top: Path, into: Path, versions: dict[str, str]) -> None:
     """
     leave_no_trace_of_this_host(top)
     image = into / "image.erofs"
-    _command([tool("mkfs.erofs", "erofs-utils"), f"-T{EPOCH}", f"-U{UUID}", str(image), str(top)])
+    same_everywhere = [f"-T{EPOCH}", f"-U{UUID}", "--all-root", "-x-1"]
+    _command([tool("mkfs.erofs", "erofs-utils"), *same_everywhere, str(image), str(top)])
     with image.open("r+b") as file:
         size = file.seek(0, 2)
         file.truncate(-(-size // ALIGN_BYTES) * ALIGN_BYTES)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLOCKS = {unit: clock for clock, unit in UNITS.items()}
+PACKET = "packet"
 SHOWN = 60
 """Characters of a text from a file."""
 
@@ -59,6 +60,7 @@ class Bar:
 class Chart:
     """What is drawn.
 
+    :param unit: of the clock; what takes so much of it is a packet, or what a panel's name says.
     :param about: what was judged, and on which kernel.
     """
 
@@ -69,7 +71,7 @@ class Chart:
     @property
     def note(self) -> str:
         """What the numbers are."""
-        return f"{self.unit} on the {CLOCKS[self.unit]} clock: less is better"
+        return f"{self.unit}/{PACKET} on the {CLOCKS[self.unit]} clock: less is better"
 
     @property
     def panels(self) -> list[str]:
@@ -104,16 +106,20 @@ def read_chart(path: Path) -> Chart:
         raise UserError(f"{path} is no result of schema {SCHEMA}, as ksuite check --json writes it")
     try:
         costs = [(str(cost["name"]), cost["candidate"]) for cost in data["costs"]]
-        bars = [_bar(name, _number(cost["median"])) for name, cost in costs]
-        units = {cost["unit"] for _, cost in costs}
+        units = [tuple(cost["unit"].split("/")) for _, cost in costs]
+        bars = [
+            _bar(name, _number(cost["median"]), handled)
+            for (name, cost), (_, handled) in zip(costs, units, strict=True)
+        ]
         about = _about(data["subject"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path} is no result: {type(error).__name__}: {error}") from error
     if not bars:
         raise NothingToCompare(f"{path} holds no costs: was the run for one scenario only?")
-    if len(units) != 1 or not units <= set(CLOCKS):
-        raise UserError(f"{path} has costs in {', '.join(map(str, units))}: not one known unit")
-    return Chart(units.pop(), about, tuple(sorted(bars, key=lambda bar: bar.order)))
+    ticks = {tick for tick, _ in units}
+    if len(ticks) != 1 or not ticks <= set(CLOCKS):
+        raise UserError(f"{path} has costs in {', '.join(map(str, ticks))}: not one known unit")
+    return Chart(ticks.pop(), about, tuple(sorted(bars, key=lambda bar: bar.order)))
 
 
 def _number(value: Any) -> float:
@@ -122,9 +128,10 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _bar(name: str, value: float) -> Bar:
+def _bar(name: str, value: float, handled: str) -> Bar:
     scenario, _, size = _short(name).partition(" ")
     panel, name, case = (*scenario.split("_", 2), "", "")[:3]
+    panel += "" if handled == PACKET else f", a {_short(handled)}"
     case = re.sub(r"\d{5,}", lambda number: f"{int(number[0]):,}", case.replace("_", " "))
     group = ", ".join(filter(None, (size, case)))
     return Bar(panel, group, name, value, (_natural(panel), _natural(case), _natural(size)))

@@ -102,7 +102,7 @@ NO_MORE = "test_target_that_is_no_more"
 RESET = "test_conntrack_state_is_reset"
 XDP = "test_generic_xdp_does_not_see_what_was_redirected"
 ITSELF = "test_redirect_at_ingress_moves_the_packet_itself[stolen]"
-SLABS = "test_slabs_do_not_grow[tc_redirect-5]"
+SLABS = "test_slabs_do_not_grow[tc_redirect-1000000]"
 TUNNEL = "test_tunnel_key[vxlan enc_key_id]"
 TC: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "mirred-not-counted": ((UNCHANGED,), ()),

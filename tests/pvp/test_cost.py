@@ -20,11 +20,12 @@ import pytest
 from ksuite.dut import loops
 from ksuite.dut.pvp_datapaths import DATAPATHS
 from ksuite.dut.pvp_loops import HOPS
-from ksuite.measure.verdict import Verdict
+from tests.costs import gated, must_not_have_risen
 
 if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut
     from ksuite.measure.verdict import Comparison
+    from tests.costs import Cost
 
 WHOLE = (
     ("", 64),
@@ -45,22 +46,9 @@ HOPS_ADD_UP = 0.005
 """What the hops' clock takes, and the loop that no hop has."""
 
 
-@pytest.mark.parametrize(
-    "cost",
-    [
-        pytest.param(
-            (loop, size),
-            marks=[pytest.mark.ks_cost(loop, size), pytest.mark.ks_scenario(loop)],
-            id=f"{loop}-{size}",
-        )
-        for loop, size in GATED
-    ],
-)
-def test_cost(ks_comparison: Comparison, cost: tuple[str, int]) -> None:
-    assert cost[0] == ks_comparison.candidate.fingerprint.scenario
-    change = f"{ks_comparison.change:+.2%}, threshold {ks_comparison.threshold:.2%}"
-    if ks_comparison.verdict not in {Verdict.PASS, Verdict.IMPROVED}:
-        pytest.fail(f"{ks_comparison.verdict}: {change} {ks_comparison.reason}".rstrip())
+@gated(GATED)
+def test_cost(ks_comparison: Comparison, cost: Cost) -> None:
+    must_not_have_risen(ks_comparison, cost)
 
 
 @pytest.mark.ks_scenario("pvp_function")

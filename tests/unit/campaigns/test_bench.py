@@ -188,6 +188,14 @@ def test_costs_are_compared_under_their_conditions(lab: Lab) -> None:
     )
 
 
+def test_size_of_a_cost_is_what_its_scenario_handles(lab: Lab) -> None:
+    rules = CostRequest("tc_insert", 50_000)
+    assert (rules.name, TX.name) == ("tc_insert 50000 rules", "vhost_tx 1500 B")
+    with lab.bench() as bench:
+        fingerprint = bench.compare_costs([rules])[rules].base.fingerprint
+    assert fingerprint.parameters == (("batch", loops.batch("tc_insert")), ("rules", 50_000))
+
+
 def test_costs_are_measured_once_until_they_are_forgotten(lab: Lab) -> None:
     with lab.bench() as bench:
         for _ in range(2):

@@ -45,6 +45,7 @@ OTHER = {
 }
 """For each field another value."""
 WALL = replace(FINGERPRINT, clock=Clock.WALL)
+RULES = replace(FINGERPRINT, scenario="tc_insert", parameters=(("batch", 10), ("rules", 1000)))
 IMAGE = replace(FINGERPRINT, root="c0ffee")
 
 

@@ -22,7 +22,7 @@ from ksuite.measure.verdict import (
     overall,
     pooled_spread,
 )
-from tests.unit.measure.samples import FINGERPRINT, OTHER, WALL, comparison, cost
+from tests.unit.measure.samples import FINGERPRINT, OTHER, RULES, WALL, comparison, cost
 
 
 def test_cost_is_the_median_of_its_windows() -> None:
@@ -37,7 +37,8 @@ def test_spread_is_the_width_of_all_windows() -> None:
     assert Cost(FINGERPRINT, (1000.0,) * 5).spread == 0
 
 
-def test_unit_is_the_clocks() -> None:
+def test_unit_is_the_clocks_for_what_is_handled() -> None:
+    assert cost(1, fingerprint=RULES).unit == "instructions/rule"
     assert cost(1).unit == "instructions/packet"
     assert cost(1, fingerprint=WALL).unit == "ns/packet"
 

@@ -172,3 +172,13 @@ def test_result_that_was_refused_has_no_subject(tmp_path: Path) -> None:
     data = json.loads(path.read_text()) | {"subject": None}
     path.write_text(json.dumps(data))
     assert isinstance(read_chart(path), Chart)
+
+
+def test_what_a_rule_costs_is_no_bar_beside_what_a_packet_does(tmp_path: Path) -> None:
+    path = written(tmp_path, "tc_redirect 64 B", "tc_insert 1000 rules")
+    data = json.loads(path.read_text())
+    data["costs"][1]["candidate"]["unit"] = "instructions/rule"
+    path.write_text(json.dumps(data))
+    chart = read_chart(path)
+    assert chart.panels == ["tc", "tc, a rule"]
+    assert chart.names("tc, a rule") == ["insert"]

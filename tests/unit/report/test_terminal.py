@@ -12,7 +12,7 @@ from ksuite.measure.attribution import Attribution, FunctionCost
 from ksuite.measure.result import CheckResult, NamedComparison, TestOutcome
 from ksuite.measure.verdict import Verdict, compare
 from ksuite.report.terminal import MOST_FUNCTIONS, render
-from tests.unit.measure.samples import IMAGE, comparison, cost, result
+from tests.unit.measure.samples import IMAGE, RULES, comparison, cost, result
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\r"
 MARKUP = "[bold]x[/bold] [/nope] :warning:"
@@ -74,6 +74,12 @@ def test_costs_are_told() -> None:
     assert re.search(r"900\.0 .* -100\.0 +-10\.00% +0\.50% +IMPROVED", text)
     assert re.search(r"\+0\.0 +\+0\.00% +0\.50% +PASS", text)
     assert "instructions/packet on the instructions clock" in text
+
+
+def test_costs_of_packets_and_rules_are_told_apart() -> None:
+    rules = compare(cost(1000.0, fingerprint=RULES), cost(1000.0, fingerprint=RULES))
+    text = render(result(costs=(*costs(0.0), NamedComparison("tc_insert 1000 rules", rules))))
+    assert "instructions/packet, instructions/rule on the instructions clock" in text
     assert "median of 3 windows" in text
 
 
