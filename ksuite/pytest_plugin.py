@@ -347,5 +347,5 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
         return
     terminalreporter.section("ksuite")
     colour = terminalreporter.hasmarkup
-    width = max(100, terminalreporter._tw.fullwidth)  # noqa: SLF001 (it has no public name)
+    width = max(120, terminalreporter._tw.fullwidth)  # noqa: SLF001 (it has no public name)
     terminalreporter.write(terminal.render(run.result, width=width, colour=colour))
