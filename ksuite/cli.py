@@ -17,8 +17,9 @@ from ksuite.errors import ExitCode, KsuiteError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
 from ksuite.measure.result import refused
-from ksuite.report import json_file
+from ksuite.report import chart, json_file
 from ksuite.report.progress import progress_line
+from ksuite.report.whole_file import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,11 @@ The suites to run are picked by the files that it touches.
 DOCTOR = """\
 Try out what this host can do for ksuite, and say how to mend what it can't. The first time, this
 builds the DUT's image and boots it, which every check needs.
+"""
+
+CHART = """\
+Show the candidate's costs of RESULT, which ksuite check --json has written, side by side: what a
+name has in common is a row, what it differs in is a column.
 """
 
 
@@ -82,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     cli_baseline.add_commands(baseline)
+    drawing = commands.add_parser(
+        "chart", help="a result's costs side by side, as a table and a picture", description=CHART
+    )
+    drawing.set_defaults(run=_chart)
+    drawing.add_argument("result", metavar="RESULT", type=Path)
+    drawing.add_argument(
+        "--output", metavar="FILE", type=Path, help="write the picture to FILE (SVG)"
+    )
     doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
     doctor.set_defaults(run=_doctor)
     return parser
@@ -93,9 +107,17 @@ def _check(options: argparse.Namespace) -> int:
 
     if options.scenario:
         check_scenario(options.scenario)
-    suites = suites_for(read_series(options.series).files)
+    suites = suites_for(read_series(options.series).files, options.scenario or "")
     arguments = runner_arguments(options, OPTIONS, suites, options.series)
     return run_suites(arguments)
+
+
+def _chart(options: argparse.Namespace) -> int:
+    drawn = chart.read_chart(options.result)
+    print(chart.as_table(drawn), end="")
+    if options.output:
+        write_text(chart.as_svg(drawn), options.output)
+    return int(ExitCode.PASS)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

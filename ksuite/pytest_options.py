@@ -67,6 +67,7 @@ def options_of(config: pytest.Config) -> CheckOptions:
         baseline=_baseline(config),
         costs_only=config.getoption("--ks-costs-only"),
         unpatched=config.getoption("--ks-unpatched"),
+        vcpus=config.getoption("--ks-vcpus"),
     )
 
 

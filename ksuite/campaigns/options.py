@@ -17,6 +17,7 @@ from ksuite.measure.thresholds import Thresholds
 
 MOST_JOBS = 256
 """Each guest may take its whole memory."""
+MOST_VCPUS = 16
 
 
 class Attribute(StrEnum):
@@ -47,6 +48,7 @@ class CheckOptions:
     :param jobs: guests that one process may measure in at once; as many as there are CPUs when 0.
     :param packages: a file that names Debian packages to add to the image.
     :param thresholds: from when a change of a cost counts.
+    :param vcpus: of a guest; more than one only on the wall clock.
     :param recall: whose restored guests are not asked again what guests like them have answered.
     :param baseline: whose costs stand for the base's.
     :param costs_only: measure the candidate's costs, and nothing else.
@@ -66,11 +68,19 @@ class CheckOptions:
     baseline: Baseline | None = None
     costs_only: bool = False
     unpatched: bool = False
+    vcpus: int = 1
 
     @property
     def spec(self) -> MachineSpec:
-        """The guests."""
-        return MachineSpec(clock=self.clock, call_timeout_seconds=self.timeout_seconds)
+        """The guests.
+
+        :raises UserError: the options contradict each other.
+        """
+        if self.vcpus > 1 and self.clock is Clock.INSTRUCTIONS:
+            raise UserError("the instruction clock counts those of one vCPU: see --clock wall")
+        return MachineSpec(
+            clock=self.clock, vcpus=self.vcpus, call_timeout_seconds=self.timeout_seconds
+        )
 
     @property
     def restores(self) -> bool:
@@ -101,6 +111,14 @@ def jobs(text: str) -> int:
     number = int(text)
     if not 0 < number <= MOST_JOBS:
         raise ValueError(f"no number of guests: {text}")
+    return number
+
+
+def vcpus(text: str) -> int:
+    """Read a number of vCPUs from a command line; argparse makes its ValueError a usage error."""
+    number = int(text)
+    if not 0 < number <= MOST_VCPUS:
+        raise ValueError(f"no number of vCPUs: {text}")
     return number
 
 
@@ -137,6 +155,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "choices": [str(clock) for clock in Clock],
         "default": str(Clock.INSTRUCTIONS),
         "help": "what costs are measured with (default: instructions)",
+    },
+    "vcpus": {
+        "type": vcpus,
+        "metavar": "N",
+        "default": 1,
+        "help": "vCPUs of a guest; more than one only on the wall clock (default: 1)",
     },
     "root": {
         "choices": [str(root) for root in Root],

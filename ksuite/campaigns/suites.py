@@ -28,6 +28,8 @@ class Suite:
     :param modules: what must be loaded for it, by name.
     :param imports: modules of `ksuite.dut` that it uses.
     :param default_series: judged when none is named.
+    :param by_default: ``ksuite check`` runs it for every series that touches its files, and not
+        only where no other suite exercises them.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Suite:
     modules: tuple[str, ...]
     imports: tuple[str, ...]
     default_series: str
+    by_default: bool = True
 
     @property
     def directory(self) -> Path:
@@ -135,7 +138,43 @@ OVS = Suite(
     default_series="patches/openvswitch-last-output",
 )
 
-SUITES = (VHOST, TC, OVS)
+PVP_COSTS = tuple(
+    f"pvp_{datapath}{load}"
+    for datapath in ("tc", "ovs", "bridge")
+    for load in (
+        *("", "_100_flows", "_100_flows_4_pairs", "_10000_flows"),
+        *("_hop_1_in", "_hop_2_rx", "_hop_3_echo", "_hop_4_out"),
+    )
+)
+
+PVP = Suite(
+    name="pvp",
+    paths=(
+        "drivers/vhost/net.c",
+        "drivers/vhost/vhost.[ch]",
+        "drivers/net/tun.c",
+        "drivers/net/veth.c",
+        "net/openvswitch/*.[ch]",
+        "net/sched/act_mirred.c",
+        "net/sched/cls_flower.c",
+    ),
+    scenarios=(*PVP_COSTS, "pvp_function"),
+    modules=(
+        "tun",
+        "vhost_net",
+        "veth",
+        "bridge",
+        "openvswitch",
+        "sch_ingress",
+        "cls_flower",
+        "act_mirred",
+    ),
+    imports=("loops", "pvp_transfer", "pvp_testpmd", "modules", "symbols"),
+    default_series="patches/act-mirred-clone-removal",
+    by_default=False,
+)
+
+SUITES = (VHOST, TC, OVS, PVP)
 SCENARIO_NAMES = tuple(name for suite in SUITES for name in (suite.name, *suite.scenarios))
 """What ``--scenario`` takes."""
 
@@ -145,13 +184,19 @@ def exercised(file: str, suites: Iterable[Suite]) -> bool:
     return any(fnmatchcase(file, pattern) for suite in suites for pattern in suite.paths)
 
 
-def suites_for(files: Iterable[str]) -> tuple[Suite, ...]:
-    """Return the suites that exercise any of these kernel files.
+def suites_for(files: Iterable[str], scenario: str = "") -> tuple[Suite, ...]:
+    """Return the suites that ``ksuite check`` runs for a series that touches these kernel files.
 
-    :raises NothingToCompare: none does.
+    :param scenario: only those that have it, where any has.
+    :raises NothingToCompare: none exercises one of the files.
     """
     touched = tuple(files)
-    found = tuple(suite for suite in SUITES if any(exercised(file, [suite]) for file in touched))
+    fitting = [suite for suite in SUITES if any(exercised(file, [suite]) for file in touched)]
+    usual = [suite for suite in fitting if suite.by_default]
+    left = [file for file in touched if not exercised(file, usual)]
+    others = [suite for suite in fitting if any(exercised(file, [suite]) for file in left)]
+    named = [suite for suite in fitting if scenario in {suite.name, *suite.scenarios}]
+    found = tuple(named or usual + others)
     if not found:
         have = ", ".join(pattern for suite in SUITES for pattern in suite.paths)
         msg = (

@@ -75,13 +75,18 @@ class FrameBatch:
 
 @dataclass
 class Tally:
-    """What became of numbered frames; plain numbers, so that it can be sent as it is."""
+    """What became of numbered frames; plain numbers, so that it can be sent as it is.
+
+    :param reordered: frames right after one that was sent later.
+    :param overtaken: the same, among those of one template: where each is a flow of its own.
+    """
 
     sent: int = 0
     arrived: int = 0
     missing: int = 0
     duplicated: int = 0
     reordered: int = 0
+    overtaken: int = 0
     corrupt: int = 0
     first_corrupt: str = ""
 
@@ -150,4 +155,8 @@ class Verifier:
         tally.duplicated = len(numbers) - unique
         tally.missing = max(0, tally.sent - unique - tally.corrupt)
         tally.reordered = int((np.diff(numbers) < 0).sum())
+        templates = numbers % self._batch.count
+        by_template = np.argsort(templates, kind="stable")
+        same = np.diff(templates[by_template]) == 0
+        tally.overtaken = int((same & (np.diff(numbers[by_template]) < 0)).sum())
         return tally

@@ -59,6 +59,14 @@ def sent_packets(name: str) -> int:
     return _statistic(name, "tx_packets")
 
 
+def received_packets(name: str) -> int:
+    """Return how many packets came in on a link of this thread's namespace."""
+    # /sys shows the links of the namespace that it was mounted in.
+    lines = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
+    (counters,) = (line.partition(":")[2] for line in lines if line.split(":")[0].strip() == name)
+    return int(counters.split()[1])
+
+
 def dropped_packets(name: str) -> int:
     """Return how many packets came in on a link for nobody: no protocol knows their type."""
     return _statistic(name, "rx_dropped")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksuite.dut import ovs_loops, tc_loops, tc_rules, vhost_loops, windows
+from ksuite.dut import ovs_loops, pvp_loops, tc_loops, tc_rules, vhost_loops, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from ksuite.dut.sizes import Size
 
-    Loop = Callable[[int], AbstractContextManager[Callable[[], None]]]
+    Loop = Callable[[int], AbstractContextManager[Callable[[], None] | windows.Part]]
     """Takes a size, and yields what runs one round."""
 
-_GROUPS = (vhost_loops, tc_loops, tc_rules, ovs_loops)
+_GROUPS = (vhost_loops, tc_loops, tc_rules, ovs_loops, pvp_loops)
 _GROUP_OF = {scenario: group for group in _GROUPS for scenario in group.LOOPS}
 
 
@@ -27,6 +27,8 @@ def measure(scenario: str, size: int, count: int, rounds: int) -> list[float]:
     """
     group = _GROUP_OF[scenario]
     with group.LOOPS[scenario](size) as run:
+        if isinstance(run, windows.Part):
+            return windows.measure_part(run, group.BATCH, count, rounds)
         return windows.measure(run, group.BATCH, count, rounds)
 
 

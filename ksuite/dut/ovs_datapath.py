@@ -16,12 +16,14 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST,
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.generic import GenericNetlinkSocket
 
+from ksuite.dut import netlink_bulk
 from ksuite.dut.netlink import attribute, attributes
 from ksuite.dut.ovs_attributes import pack_actions, pack_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ksuite.dut.netlink_bulk import Part
     from ksuite.dut.ovs_attributes import Action, Key
 
 NEW, DELETE, GET, SET = 1, 2, 3, 4
@@ -222,6 +224,15 @@ class Datapath:
         if mask is not None:
             attrs.append(("OVS_FLOW_MASK", pack_key(mask)))
         self.request("ovs_flow", NEW, attrs, NLM_F_CREATE)
+
+    def add_flows(self, count: int, parts: Sequence[Part]) -> None:
+        """Install many flows at once.
+
+        :param parts: their attributes in columns, as `netlink_bulk.attribute` makes them.
+        """
+        head = struct.pack("=BBHi", NEW, FAMILIES["ovs_flow"][1], 0, self._index)
+        family = self._family("ovs_flow").prid
+        netlink_bulk.send("flows", NETLINK_GENERIC, family, count, [head, *parts])
 
     def clear_flow(self, key: bytes) -> None:
         """Set a flow's statistics to nothing."""

@@ -102,6 +102,13 @@ def mirred(index: int, towards: str, kind: str, control: str, interface: str) ->
         _delete_action(f"mirred index {index}")
 
 
+def mirred_packets() -> dict[int, int]:
+    """Return how many packets each mirred action has counted, by its index."""
+    told = json.loads(_tc(["-s", "-j", "actions", "list", "action", "mirred"]))
+    listed = [action for part in told for action in part.get("actions", ())]
+    return {action["index"]: action["stats"]["packets"] for action in listed}
+
+
 def _delete_action(action: str) -> None:
     # Filters let go of their actions only some time after they are gone (tcf_queue_work()).
     for _ in range(DELETIONS_TRIED):

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ksuite.dut.cpu import real_time
-from ksuite.dut.marks import Marks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ksuite.dut.marks import Marks, NoMarks
 
 WARM_UP_ROUNDS = 16
 """After these, each round costs what the one before did."""
@@ -38,6 +36,54 @@ def measure(run: Callable[[], None], handled: int, windows: int, rounds: int) ->
             marks.begin()
             costs.append(_repeat(run, rounds) / (rounds * handled))
             marks.end()
+    return costs
+
+
+class Watch:
+    """Adds up the time from each begin() to its end().
+
+    :param marks: set around it.
+    """
+
+    def __init__(self, marks: Marks | NoMarks) -> None:
+        self._marks = marks
+        self._began = 0
+        self.spent_ns = 0
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self._marks.begin()
+        self._began = time.monotonic_ns()
+
+    def end(self) -> None:
+        """Count no more."""
+        self.spent_ns += time.monotonic_ns() - self._began
+        self._marks.end()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A round of which only a part is timed.
+
+    :param run: one round, which tells the watch when that part begins and ends.
+    """
+
+    run: Callable[[Watch], None]
+
+
+def measure_part(part: Part, packets: int, windows: int, rounds: int) -> list[float]:
+    """Return what a part of a round costs; as `measure`."""
+    costs = []
+    watch, warming_up = Watch(Marks()), Watch(NoMarks())
+    with real_time():
+        for _ in range(WARM_UP_ROUNDS):
+            part.run(warming_up)
+        for number in range(windows):
+            _sleep_until(number * TICK_NS // windows)
+            watch.spent_ns = 0
+            for _ in range(rounds):
+                part.run(watch)
+            costs.append(watch.spent_ns / (rounds * packets))
     return costs
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes a JSON file whole or not at all."""
+"""Writes a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def write_json(data: Any, path: Path, *, replace: bool = True) -> None:
-    """Write what `json` takes.
+    """Write what `json` takes; as `write_text`."""
+    write_text(f"{json.dumps(data, indent=1)}\n", path, replace=replace)
+
+
+def write_text(text: str, path: Path, *, replace: bool = True) -> None:
+    """Write a text.
 
     :param replace: what is there already.
     :raises FileExistsError: it must not, and somebody else was first.
@@ -24,8 +29,7 @@ def write_json(data: Any, path: Path, *, replace: bool = True) -> None:
     temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(data, stream, indent=1)
-            stream.write("\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         if replace:

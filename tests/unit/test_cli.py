@@ -15,6 +15,9 @@ from ksuite import __version__, cli
 from ksuite.campaigns.doctor import Finding
 from ksuite.cli import main
 from ksuite.errors import ExitCode
+from ksuite.measure.result import NamedComparison
+from ksuite.report import json_file
+from tests.unit.measure.samples import comparison, result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,3 +268,22 @@ def test_command_is_there(command: list[str]) -> None:
     argv = [sys.executable, *command, "--version"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"ksuite {__version__}\n")
+
+
+def test_chart_prints_a_table_and_writes_a_picture(
+    ksuite: Callable[..., Run], tmp_path: Path
+) -> None:
+    costs = (NamedComparison("vhost_tx 64 B", comparison(0.1)),)
+    json_file.write(result(costs=costs), tmp_path / "result.json")
+    picture = tmp_path / "costs.svg"
+    code, out, _ = ksuite("chart", tmp_path / "result.json", "--output", picture)
+    assert code == 0
+    assert "1,100.0" in out
+    assert picture.read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_chart_of_what_is_no_result(ksuite: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("{}")
+    code, _, err = ksuite("chart", tmp_path / "result.json")
+    assert code == ExitCode.USAGE
+    assert "result.json" in err

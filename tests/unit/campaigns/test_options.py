@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import pytest
 
-from ksuite.campaigns.options import MOST_JOBS, OPTIONS, CheckOptions, Recall, jobs, time_limit
+from ksuite.campaigns.options import (
+    MOST_JOBS,
+    OPTIONS,
+    CheckOptions,
+    Recall,
+    jobs,
+    time_limit,
+    vcpus,
+)
 from ksuite.errors import ExitCode, UserError
 from ksuite.machines.machine import Clock, Root
 
@@ -62,3 +70,16 @@ def test_candidate_is_asked_anew_unless_it_is_chosen_otherwise() -> None:
 
 def test_every_way_to_recall_can_be_chosen() -> None:
     assert [Recall(choice) for choice in OPTIONS["recall"]["choices"]] == list(Recall)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "17", "1.5", "two", ""])
+def test_no_number_of_vcpus(text: str) -> None:
+    with pytest.raises(ValueError, match=r"number of vCPUs|invalid literal"):
+        vcpus(text)
+
+
+def test_several_vcpus_need_the_wall_clock() -> None:
+    assert vcpus("2") == CheckOptions("", clock=Clock.WALL, vcpus=2).spec.vcpus == 2
+    with pytest.raises(UserError, match="those of one vCPU") as raised:
+        assert CheckOptions("", vcpus=2).spec
+    assert raised.value.exit_code == ExitCode.USAGE

@@ -7,7 +7,17 @@ from importlib.util import find_spec
 
 import pytest
 
-from ksuite.campaigns.suites import ROOT, SUITES, VHOST, Suite, check_scenario, suites_for
+from ksuite.campaigns.suites import (
+    PVP,
+    ROOT,
+    SUITES,
+    TC,
+    VHOST,
+    Suite,
+    check_scenario,
+    suites_for,
+)
+from ksuite.dut import loops
 from ksuite.errors import ExitCode, NothingToCompare, UserError
 
 
@@ -43,6 +53,25 @@ def test_file_that_nothing_exercises(file: str) -> None:
     assert file in str(raised.value)
     assert "drivers/vhost/net.c" in str(raised.value)
     assert raised.value.exit_code == ExitCode.INCOMPARABLE
+
+
+def test_what_only_pvp_exercises_goes_to_pvp() -> None:
+    assert suites_for(["drivers/net/veth.c"]) == (PVP,)
+    assert suites_for(["net/sched/act_mirred.c", "drivers/net/veth.c"]) == (TC, PVP)
+
+
+def test_pvp_is_for_others_files_only_when_it_is_asked_for() -> None:
+    files = ["net/sched/act_mirred.c", "drivers/vhost/net.c"]
+    assert suites_for(files) == (VHOST, TC)
+    assert suites_for(files, "pvp") == suites_for(files, "pvp_tc") == (PVP,)
+    assert suites_for(files, "tc") == (TC,)
+    assert suites_for(["net/sched/act_mirred.c"], "vhost_tx") == (TC,)
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_scenarios_of_costs_have_their_loops(suite: Suite) -> None:
+    mine = {name for name in loops._GROUP_OF if name.partition("_")[0] == suite.name}
+    assert set(suite.scenarios) == mine | {f"{suite.name}_function"}
 
 
 def test_no_file_at_all() -> None:

@@ -179,3 +179,12 @@ def test_udp_frame_is_what_scapy_makes_of_its_fields(size: int) -> None:
     ip = IP(src="10.0.0.1", dst="10.0.1.1", id=0)
     made = header / ip / UDP(sport=1000, dport=2000, chksum=0) / frame[42:]
     assert bytes(made) == frame
+
+
+def test_a_flow_overtaken_by_another_is_not_overtaken_by_itself(batch: FrameBatch) -> None:
+    """Each template is a flow: their frames may come in any order, but not a flow's own."""
+    frames = sent(batch, rounds=2)
+    seen = tally(batch, [frames[at] for at in (1, 0, 5, 4, 3, 2, 7, 6)])
+    assert seen.reordered
+    assert seen.overtaken == 0
+    assert tally(batch, [*frames[4:5], *frames[:4], *frames[5:]]).overtaken == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""JSON files are written whole or not at all."""
+"""Files are written whole or not at all."""
 
 from __future__ import annotations
 
