@@ -8,11 +8,10 @@ put anything but text into the picture.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from rich import box
@@ -23,12 +22,14 @@ from rich.text import Text
 from ksuite.errors import NothingToCompare, UserError
 from ksuite.machines.console import printable
 from ksuite.measure.cost import UNITS
-from ksuite.report.json_file import SCHEMA
+from ksuite.report import json_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CLOCKS = {unit: clock for clock, unit in UNITS.items()}
+    from ksuite.measure.cost import Cost
+    from ksuite.measure.result import Subject
+
 SHOWN = 60
 """Characters of a text from a file."""
 
@@ -59,17 +60,13 @@ class Bar:
 class Chart:
     """What is drawn.
 
+    :param note: what the numbers are.
     :param about: what was judged, and on which kernel.
     """
 
-    unit: str
+    note: str
     about: tuple[str, ...]
     bars: tuple[Bar, ...]
-
-    @property
-    def note(self) -> str:
-        """What the numbers are."""
-        return f"{self.unit} on the {CLOCKS[self.unit]} clock: less is better"
 
     @property
     def panels(self) -> list[str]:
@@ -95,46 +92,41 @@ def read_chart(path: Path) -> Chart:
     :raises UserError: it is no result, or one of a later ksuite.
     :raises NothingToCompare: it holds no costs.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"the result {path} can't be read: {error}") from error
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != SCHEMA:
-        raise UserError(f"{path} is no result of schema {SCHEMA}, as ksuite check --json writes it")
-    try:
-        costs = [(str(cost["name"]), cost["candidate"]) for cost in data["costs"]]
-        bars = [_bar(name, _number(cost["median"])) for name, cost in costs]
-        units = {cost["unit"] for _, cost in costs}
-        about = _about(data["subject"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"{path} is no result: {type(error).__name__}: {error}") from error
-    if not bars:
+    result = json_file.read(path)
+    costs = [(named.name, named.comparison.candidate) for named in result.comparisons]
+    costs += [(named.name, named.cost) for named in result.measured]
+    if not costs:
         raise NothingToCompare(f"{path} holds no costs: was the run for one scenario only?")
-    if len(units) != 1 or not units <= set(CLOCKS):
-        raise UserError(f"{path} has costs in {', '.join(map(str, units))}: not one known unit")
-    return Chart(units.pop(), about, tuple(sorted(bars, key=lambda bar: bar.order)))
+    for name, cost in costs:
+        if not cost.windows or not all(0 < one < math.inf for one in cost.windows):
+            raise UserError(f"{path} is no result: {_short(name)} has windows that are no costs")
+    units = {cost.unit for _, cost in costs}
+    clocks = {cost.fingerprint.clock for _, cost in costs}
+    if len(clocks) != 1:
+        raise UserError(f"{path} has costs of several clocks, which don't go into one chart")
+    bars = [_bar(name, cost, tell_unit=len(units) > 1) for name, cost in costs]
+    clock = clocks.pop()
+    unit = units.pop() if len(units) == 1 else UNITS[clock]
+    note = f"{unit} on the {clock} clock: less is better"
+    return Chart(note, _about(result.subject), tuple(sorted(bars, key=lambda bar: bar.order)))
 
 
-def _number(value: Any) -> float:
-    if type(value) not in {int, float} or not 0 < value < math.inf:
-        raise ValueError(f"{value!r:.40} is no cost")
-    return float(value)
-
-
-def _bar(name: str, value: float) -> Bar:
+def _bar(name: str, cost: Cost, *, tell_unit: bool) -> Bar:
     scenario, _, size = _short(name).partition(" ")
     panel, name, case = (*scenario.split("_", 2), "", "")[:3]
+    if tell_unit:
+        panel = f"{panel}, {cost.unit}"
     case = re.sub(r"\d{5,}", lambda number: f"{int(number[0]):,}", case.replace("_", " "))
     group = ", ".join(filter(None, (size, case)))
-    return Bar(panel, group, name, value, (_natural(panel), _natural(case), _natural(size)))
+    order = (_natural(panel), _natural(case), _natural(size))
+    return Bar(panel, group, name, cost.median, order)
 
 
-def _about(subject: Any) -> tuple[str, ...]:
+def _about(subject: Subject | None) -> tuple[str, ...]:
     if subject is None:
         return ()
-    kernel = f"kernel {subject['kernel']} ({subject['kernel_version']})"
-    return (_short(f"candidate: {subject['series']}"), _short(kernel))
+    kernel = f"kernel {subject.kernel} ({subject.kernel_version})"
+    return (_short(f"candidate: {subject.series}"), _short(kernel))
 
 
 def _short(text: str) -> str:

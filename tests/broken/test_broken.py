@@ -19,6 +19,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ksuite.dut.pvp_datapaths import DATAPATHS
+
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent.parent / "docs" / "result-v1.schema.json"
 HANG_SECONDS = "25"
@@ -196,6 +198,21 @@ BROKEN["ovs-slower-1-percent"] = Broken(
     ("test_cost[ovs_output-64]", "test_cost[ovs_output-1500]"),
     scenario="ovs_output",
     suite="ovs",
+)
+BROKEN["flower-many-rules"] = Broken(
+    "FAIL",
+    ("test_each_flow_finds_its_way[10000-tc]",),
+    scenario="pvp_function",
+    runs="finds_its_way and tc",
+    suite="pvp",
+    passes=("test_each_flow_finds_its_way[100-tc]",),
+)
+BROKEN["veth-swallows-every-500th"] = Broken(
+    "FAIL",
+    tuple(f"test_frames_reach_the_guest_and_come_back[64-{name}]" for name in DATAPATHS),
+    scenario="pvp_function",
+    runs="come_back and 64",
+    suite="pvp",
 )
 HARMLESS = {
     "harmless-comment": 6,

@@ -71,7 +71,7 @@ def windows(check: Check, request: CostRequest) -> list[float]:
 
 def test_every_cost_repeats_to_the_digit_on_a_busy_host() -> None:
     with Check(CheckOptions(series("one-instruction"))) as check, busy_host():
-        for request in (*REQUESTS, CostRequest("tc_redirect", 64)):
+        for request in (*REQUESTS, CostRequest("tc_redirect", 64), CostRequest("pvp_ovs", 64)):
             first, *others = [windows(check, request) for _ in range(RESTORES)]
             assert len(first) == WINDOWS
             assert others == [first] * (RESTORES - 1), request.name

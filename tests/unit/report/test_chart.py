@@ -137,24 +137,35 @@ def test_file_that_is_no_result(tmp_path: Path, text: str) -> None:
         read_chart(path)
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, 10**400, "7", None, True])
-def test_number_that_is_no_cost(tmp_path: Path, value: Any) -> None:
+@pytest.mark.parametrize(
+    "windows", [[], [0], [-1], [math.nan], [math.inf], [10**400], ["7"], [None], None, {}]
+)
+def test_windows_that_are_no_costs(tmp_path: Path, windows: Any) -> None:
     path = written(tmp_path, "pvp_tc 64 B")
     data = json.loads(path.read_text())
-    data["costs"][0]["candidate"]["median"] = value
+    data["costs"][0]["candidate"]["windows"] = windows
     path.write_text(json.dumps(data))
-    with pytest.raises(UserError, match="is no result"):
+    with pytest.raises(UserError, match=r"result\.json"):
         read_chart(path)
 
 
-@pytest.mark.parametrize("unit", ["ns/packet", "furlongs/fortnight"])
-def test_units_that_do_not_go_together(tmp_path: Path, unit: str) -> None:
+def test_clocks_that_do_not_go_together(tmp_path: Path) -> None:
     path = written(tmp_path, "pvp_tc 64 B", "pvp_tc 1500 B")
     data = json.loads(path.read_text())
-    data["costs"][0]["candidate"]["unit"] = unit
+    data["costs"][0]["candidate"]["fingerprint"]["clock"] = "wall"
     path.write_text(json.dumps(data))
-    with pytest.raises(UserError, match="not one known unit"):
+    with pytest.raises(UserError, match="several clocks"):
         read_chart(path)
+
+
+def test_costs_of_packets_and_of_rules_have_panels_of_their_own(tmp_path: Path) -> None:
+    path = written(tmp_path, "tc_drop 64 B", "tc_insert 1000 rules")
+    data = json.loads(path.read_text())
+    data["costs"][1]["candidate"]["fingerprint"]["parameters"] = [["rules", 1000]]
+    path.write_text(json.dumps(data))
+    chart = read_chart(path)
+    assert chart.panels == ["tc, instructions/packet", "tc, instructions/rule"]
+    assert chart.note == "instructions on the instructions clock: less is better"
 
 
 def test_result_without_costs(tmp_path: Path) -> None:
