@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite import __version__, cli_baseline
+from ksuite import __version__, cli_baseline, cli_selftest
 from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.campaigns.suites import check_scenario, suites_for
@@ -96,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument(
         "--output", metavar="FILE", type=Path, help="write the picture to FILE (SVG)"
     )
+    selftest = commands.add_parser(
+        "selftest",
+        help=cli_selftest.HELP,
+        description=cli_selftest.DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli_selftest.add_arguments(selftest)
     doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
     doctor.set_defaults(run=_doctor)
     return parser
