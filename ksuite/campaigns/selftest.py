@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ksuite tried on itself: does it see what is not there, and what is the least that it sees?
+"""Tries ksuite on itself: what it sees that is not there, and the least that it sees.
 
 A kernel is compared with itself, and with one that runs so many instructions more for each packet,
 each time in new guests.

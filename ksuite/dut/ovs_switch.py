@@ -31,7 +31,7 @@ UPTIME_SECONDS = 10.5
 LOOKS = 200
 LOOK_SECONDS = 0.01
 ON_TC = ("other_config:hw-offload=true", "other_config:tc-policy=skip_hw")
-_FLOW = re.compile(r"packets:(\d+), bytes:(\d+),.*?\bdp:(\w+), actions:(.*)$")
+_FLOW = re.compile(r"packets:(\d+), bytes:(\d+),.*?\bdp:(\w+), actions:(.*)$", re.MULTILINE)
 
 
 class SwitchFlow(NamedTuple):
@@ -122,22 +122,26 @@ class Switch:
         """Have these OpenFlow rules, in ovs-ofctl(8)'s words, and no others.
 
         What the datapaths have of earlier ones is gone when this returns.
+
+        :raises OSError: a rule is refused, or they keep a flow.
         """
         self.run("ovs-ofctl", *OPENFLOW, "del-flows", BRIDGE)
         lines = "".join(f"{flow}\n" for flow in flows)
         self.run("ovs-ofctl", *OPENFLOW, "add-flows", BRIDGE, "-", text=lines)
-        self.run("ovs-appctl", "revalidator/purge")
+        for _ in range(LOOKS):
+            # A flow that is being revalidated meanwhile comes back with the new rules' actions.
+            self.run("ovs-appctl", "revalidator/purge")
+            if not self.flows():
+                return
+            time.sleep(LOOK_SECONDS)
+        raise OSError(f"the switch does not let go of {self.flows()}")
 
     def flows(self) -> list[SwitchFlow]:
         """Return the flows of both datapaths."""
         dumped = self.run("ovs-appctl", "dpctl/dump-flows", "-m")
-        # A flow on TC may be listed twice, under another name but else the same.
-        lines = dict.fromkeys(line.partition(", ")[2] for line in dumped.splitlines())
         return [
             SwitchFlow(int(packets), int(size), datapath, actions)
-            for found in map(_FLOW.search, lines)
-            if found
-            for packets, size, datapath, actions in [found.groups()]
+            for packets, size, datapath, actions in _FLOW.findall(dumped)
         ]
 
     def wait_for_flows(self, count: int) -> None:
