@@ -12,23 +12,8 @@ from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Packet
 
-from tests.ovs.packets import (
-    DATA,
-    DOUBLE_TAGGED,
-    ELSEWHERE,
-    ETHER,
-    HERE,
-    SCTP4,
-    TAGGED,
-    TCP4,
-    THERE,
-    UDP4,
-    UDP6,
-    ipv4,
-    tcp4,
-    udp4,
-    udp6,
-)
+from tests.ovs.packets import DOUBLE_TAGGED, SCTP4, TAGGED, TCP4, UDP4, UDP6, ipv4, tcp4, udp4, udp6
+from tests.packets import DATA, ELSEWHERE, ETHER, HERE, THERE
 
 Actions = list[tuple[Any, ...]]
 OUT = ("output", 2)

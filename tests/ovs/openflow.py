@@ -10,19 +10,8 @@ from scapy.layers.inet import IP
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Packet
 
-from tests.ovs.packets import (
-    ELSEWHERE,
-    ETHER,
-    HERE,
-    TAGGED,
-    TCP4,
-    THERE,
-    UDP4,
-    UDP6,
-    tcp4,
-    udp4,
-    udp6,
-)
+from tests.ovs.packets import TAGGED, TCP4, UDP4, UDP6, tcp4, udp4, udp6
+from tests.packets import ELSEWHERE, ETHER, HERE, THERE
 
 Out = dict[int, tuple[Packet, ...]]
 

@@ -11,14 +11,11 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.layers.sctp import SCTP
 
+from tests.packets import DATA, ETHER, HERE, IP4, IP6
+
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-HERE, THERE, ELSEWHERE = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
-ETHER = Ether(src=HERE, dst=THERE)
-IP4 = ETHER / IP(src="10.0.0.1", dst="10.0.1.1")
-IP6 = ETHER / IPv6(src="2001:db8::1", dst="2001:db8:1::1")
-DATA = bytes(range(32))
 UDP4 = IP4 / UDP(sport=1000, dport=2000) / DATA
 UDP6 = IP6 / UDP(sport=1000, dport=2000) / DATA
 TCP4 = IP4 / TCP(sport=1000, dport=2000, seq=7) / DATA

@@ -14,7 +14,8 @@ from scapy.layers.l2 import Ether
 
 from ksuite.dut import ovs_bare
 from ksuite.dut.ovs_datapath import UPCALL_PORT
-from tests.ovs.packets import DATA, HERE, THERE, UDP4
+from tests.ovs.packets import UDP4
+from tests.packets import DATA, HERE, THERE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,13 +14,10 @@ from ksuite.dut.ovs_datapath import UPCALL_PORT
 from ksuite.errors import DutError
 from tests.ovs.packets import (
     DOUBLE_TAGGED,
-    ELSEWHERE,
-    HERE,
     ICMP4,
     SCTP4,
     TAGGED,
     TCP4,
-    THERE,
     UDP4,
     UDP6,
     WHO_HAS,
@@ -28,6 +25,7 @@ from tests.ovs.packets import (
     tcp4,
     udp4,
 )
+from tests.packets import ELSEWHERE, HERE, THERE
 
 if TYPE_CHECKING:
     from scapy.packet import Packet

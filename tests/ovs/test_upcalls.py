@@ -9,7 +9,8 @@ import pytest
 from scapy.layers.inet import UDP
 
 from ksuite.dut import ovs_bare, ovs_datapath
-from tests.ovs.packets import DATA, IP4, TAGGED, TCP4, UDP4, UDP6
+from tests.ovs.packets import TAGGED, TCP4, UDP4, UDP6
+from tests.packets import DATA, IP4
 
 if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut

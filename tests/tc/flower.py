@@ -13,11 +13,8 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Packet
 
-HERE, THERE, ELSEWHERE = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
-ETHER = Ether(src=HERE, dst=THERE)
-IP4 = ETHER / IP(src="10.0.0.1", dst="10.0.1.1")
-IP6 = ETHER / IPv6(src="2001:db8::1", dst="2001:db8:1::1")
-DATA = bytes(range(32))
+from tests.packets import DATA, ELSEWHERE, ETHER, HERE, IP4, IP6, THERE
+
 NEARLY_THERE = tuple(
     Ether(src=HERE, dst=f"{int(THERE.replace(':', ''), 16) ^ 1 << 8 * byte:012x}") / DATA
     for byte in range(6)

@@ -11,7 +11,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet
 
-from tests.tc.flower import DATA, ELSEWHERE, ETHER, HERE, IP4, IP6, THERE
+from tests.packets import DATA, ELSEWHERE, ETHER, HERE, IP4, IP6, THERE
 
 OUT = "action mirred egress redirect dev out"
 UNWANTED = Ether(src=HERE, dst=THERE, type=0x88B5) / DATA

@@ -19,7 +19,7 @@ import pytest
 
 from ksuite.dut import tc_flower
 from ksuite.dut.tunnels import FAR_IP, NEAR_IP, PORTS
-from tests.tc.flower import THERE
+from tests.packets import THERE
 from tests.tc.tunnels import INNER, KEY, TUNNEL_KEYS, TunnelKey, arriving, leaving
 
 if TYPE_CHECKING:
