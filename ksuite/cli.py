@@ -29,7 +29,7 @@ exit codes:
   0    the candidate passes
   1    the series fails: function, regression, splat, crash, hang, doesn't apply, doesn't compile
   2    usage, or input that is no patch series at all or reaches outside the tree
-  3    infrastructure: a missing tool, a full disk, a guest that doesn't come up
+  3    infrastructure: a missing tool, a full disk, a guest that doesn't come up, a failed selftest
   4    incomparable, nothing to run, or needs a build that isn't there
   130  interrupted
 """
@@ -63,13 +63,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ksuite {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    check = commands.add_parser(
-        "check",
-        help="judge a patch series: base against candidate",
-        description=CHECK,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+    def command(name: str, summary: str, description: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=summary,
+            description=description,
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _add_check(command("check", "judge a patch series: base against candidate", CHECK))
+    cli_baseline.add_commands(command("baseline", cli_baseline.HELP, cli_baseline.DESCRIPTION))
+    _add_chart(command("chart", "a result's costs side by side, as a table and a picture", CHART))
+    cli_selftest.add_arguments(command("selftest", cli_selftest.HELP, cli_selftest.DESCRIPTION))
+    command("doctor", "what this host can do", DOCTOR).set_defaults(run=_doctor)
+    return parser
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
     check.set_defaults(run=_check)
     check.add_argument("series", metavar="SERIES")
     for name, settings in OPTIONS.items():
@@ -80,33 +92,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="restored guests that may run at once (default: the number of CPUs)",
     )
-    baseline = commands.add_parser(
-        "baseline",
-        help=cli_baseline.HELP,
-        description=cli_baseline.DESCRIPTION,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    cli_baseline.add_commands(baseline)
-    drawing = commands.add_parser(
-        "chart", help="a result's costs side by side, as a table and a picture", description=CHART
-    )
+
+
+def _add_chart(drawing: argparse.ArgumentParser) -> None:
     drawing.set_defaults(run=_chart)
     drawing.add_argument("result", metavar="RESULT", type=Path)
     drawing.add_argument(
         "--output", metavar="FILE", type=Path, help="write the picture to FILE (SVG)"
     )
-    selftest = commands.add_parser(
-        "selftest",
-        help=cli_selftest.HELP,
-        description=cli_selftest.DESCRIPTION,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    cli_selftest.add_arguments(selftest)
-    doctor = commands.add_parser("doctor", help="what this host can do", description=DOCTOR)
-    doctor.set_defaults(run=_doctor)
-    return parser
 
 
 def _check(options: argparse.Namespace) -> int:
