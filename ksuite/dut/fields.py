@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import struct
 from typing import TYPE_CHECKING
@@ -47,7 +48,12 @@ def _packed(kind: str, value: Field) -> bytes:
 
 
 def unpack(types: str, data: bytes) -> tuple[Field, ...]:
-    """Return what `pack` was given, addresses as text."""
+    """Return what `pack` was given, addresses as text.
+
+    :raises OSError: it is longer or shorter than these fields.
+    """
+    if len(data) != sum(map(_size, types.split())):
+        raise OSError(errno.EBADMSG, f"{len(data)} bytes are not {types}")
     fields: list[Field] = []
     at = 0
     for kind in types.split():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -44,13 +45,14 @@ def attribute(number: int, value: bytes) -> bytes:
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield number and value of attributes that stand one after the other.
 
-    :raises ValueError: one claims to be longer than there is.
+    :raises OSError: the kernel sent something else.
     """
     at = 0
     while at < len(data):
-        length, number = ATTRIBUTE.unpack_from(data, at)
-        if not ATTRIBUTE.size <= length <= len(data) - at:
-            raise ValueError(f"an attribute of {length} bytes where {len(data) - at} are left")
+        left = len(data) - at
+        length, number = ATTRIBUTE.unpack_from(data, at) if left >= ATTRIBUTE.size else (0, 0)
+        if not ATTRIBUTE.size <= length <= left:
+            raise OSError(errno.EBADMSG, f"an attribute of {length} bytes where {left} are left")
         yield number & NLA_TYPE_MASK, data[at + ATTRIBUTE.size : at + length]
         at += length + -length % 4
 

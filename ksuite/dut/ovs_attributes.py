@@ -92,7 +92,7 @@ def pack_tunnel(tunnel: Mapping[str, Any]) -> bytes:
 def unpack_key(data: bytes) -> dict[str, Any]:
     """Return a flow key as the kernel tells it, without fields that have no name here.
 
-    :raises ValueError: the kernel sent no attributes.
+    :raises OSError: the kernel sent something else.
     """
     names = {number: name for name, (number, _) in KEYS.items()}
     key: dict[str, Any] = {}
@@ -158,7 +158,7 @@ def _decrement_ttl(actions: Sequence[Action]) -> bytes:
     return attribute(1, pack_actions(actions))
 
 
-CT = {"commit": (1, ""), "zone": (2, "u16"), "mark": (3, "u32 u32"), "force_commit": (7, "")}
+CT = {"commit": (1, ""), "zone": (2, "u16"), "mark": (3, "u32 u32")}
 NAT = {"src": (1, ""), "dst": (2, ""), "ip_min": (3, "ip4"), "ip_max": (4, "ip4")}
 NAT |= {"proto_min": (5, "u16"), "proto_max": (6, "u16")}
 CT_NAT = 6
@@ -193,13 +193,10 @@ ACTIONS: Mapping[str, tuple[int, Callable[..., bytes]]] = {
     "set_masked": (11, _set_masked),
     "ct": (12, lambda options=None: _ct(**(options or {}))),
     "trunc": (13, _of("u32")),
-    "push_eth": (14, _of("mac mac")),
-    "pop_eth": (15, _of("")),
     "ct_clear": (16, _of("")),
     "meter": (19, _of("u32")),
     "clone": (20, pack_actions),
     "check_pkt_len": (21, _check_packet_length),
-    "add_mpls": (22, _of("be32 be16 u16")),
     "dec_ttl": (23, _decrement_ttl),
 }
 """OVS_ACTION_ATTR_*: number, and what packs the arguments."""

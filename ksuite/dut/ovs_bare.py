@@ -43,9 +43,12 @@ class Bench(ExitStack):
 
     :param ports: how many.
     :param queue_bytes: room for upcalls.
+    :param watch: what comes out of the ports.
     """
 
-    def __init__(self, ports: int, queue_bytes: int = BIG_QUEUE_BYTES) -> None:
+    def __init__(
+        self, ports: int, queue_bytes: int = BIG_QUEUE_BYTES, *, watch: bool = True
+    ) -> None:
         super().__init__()
         with ExitStack() as stack:
             numbers = range(1, ports + 1)
@@ -59,7 +62,7 @@ class Bench(ExitStack):
                 number: stack.enter_context(
                     PacketRing(f"gen{number}", SLOTS, SLOT_BYTES, send=False)
                 )
-                for number in numbers
+                for number in (numbers if watch else ())
             }
             stack.enter_context(prompt_softirqs())
             self.push(stack.pop_all())
@@ -73,29 +76,26 @@ class Bench(ExitStack):
         taken = {number: sink.take() for number, sink in self._sinks.items()}
         return {number: frames for number, frames in taken.items() if frames}
 
-    def close_eyes(self) -> None:
-        """Watch no port any more."""
-        for sink in self._sinks.values():
-            sink.close()
-        self._sinks.clear()
-
     def learn(self, sent: Sent, turns: Sequence[Sequence[Action]]) -> list[bytes]:
         """Send a frame until it misses no more, installing what its misses ask for, in turn.
 
         :return: the keys that were installed.
-        :raises OSError: a flow was refused, or there are more misses than answers to them.
+        :raises OSError: a flow was refused, or there are more or fewer misses than answers to them.
         """
         keys: list[bytes] = []
         while True:
             self.send(*sent)
             misses = [upcall for upcall in self.datapath.upcalls() if upcall.kind == MISS]
             if not misses:
-                self.taken()
-                return keys
+                break
             if len(keys) == len(turns):
                 raise OSError(f"misses again after {len(keys)} flows: {unpack_key(misses[0].key)}")
             self.datapath.add_flow(misses[0].key, turns[len(keys)])
             keys.append(misses[0].key)
+        if len(keys) < len(turns):
+            raise OSError(f"{len(keys)} upcalls came where {len(turns)} flows were to be learnt")
+        self.taken()
+        return keys
 
 
 def _source(number: int) -> socket.socket:
@@ -120,7 +120,8 @@ def judge(
     :param meters: number, packets a second and burst of each.
     :param queue_bytes: room for upcalls.
     :return: ``frames`` for each one sent: ``out`` frames by port, ``upcalls`` of it; ``learnt`` the
-        flows that were learnt, in order; ``flows`` all others; ``datapath`` what was counted.
+        flows that were learnt, in order, None for one that is not dumped; ``flows`` all others;
+        ``datapath`` what was counted.
     :raises OSError: the kernel refused something.
     """
     with Bench(ports, queue_bytes) as bench:
@@ -142,7 +143,7 @@ def judge(
         flows = {one.key: _counted(one) for one in datapath.flows()}
         return {
             "frames": frames,
-            "learnt": [flows.pop(key) for key in keys],
+            "learnt": [flows.pop(key, None) for key in keys],
             "flows": list(flows.values()),
             "datapath": {name: after[name] - before[name] for name in after},
         }
@@ -150,6 +151,21 @@ def judge(
 
 def _install(datapath: Datapath, key: Key, mask: Key, actions: Sequence[Action]) -> None:
     datapath.add_flow(key, actions, mask)
+
+
+def execute(frame: bytes, actions: Sequence[Action]) -> Observation:
+    """Have actions carried out on a packet that comes from user space, as if from port 1.
+
+    :return: ``out`` frames by port; ``datapath`` what was counted.
+    """
+    with Bench(2) as bench:
+        bench.send(1, frame)
+        key = bench.datapath.miss().key
+        before = bench.datapath.statistics()
+        bench.datapath.execute(frame, key, actions)
+        after = bench.datapath.statistics()
+        counted = {name: after[name] - before[name] for name in ("hit", "missed", "flows")}
+        return {"out": bench.taken(), "datapath": counted}
 
 
 def overflow(frame: bytes, count: int, queue_bytes: int) -> Observation:

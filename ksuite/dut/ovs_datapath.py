@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from ksuite.dut.ovs_attributes import Action, Key
 
 NEW, DELETE, GET, SET = 1, 2, 3, 4
-METER_SET, METER_DELETE = 2, 3
+METER_SET = 2
 MISS, ACTION, EXECUTE = 1, 2, 3
+PACKET, KEY, USERDATA = 1, 2, 4
+"""OVS_PACKET_ATTR_*."""
 NETDEV = 1
 TUNNELS = {"gre": 3, "vxlan": 4, "geneve": 5}
 """OVS_VPORT_TYPE_*."""
@@ -150,8 +152,7 @@ class Datapath:
         attrs = [("OVS_DP_NAME", self.name), ("OVS_DP_UPCALL_PID", UPCALL_PORT)]
         attrs += [("OVS_DP_USER_FEATURES", 0)]
         try:
-            (made,) = self.request("ovs_datapath", NEW, attrs, NLM_F_CREATE | NLM_F_ECHO)
-            self._index = made["dp_ifindex"]
+            self._index = self._told(NEW, attrs, NLM_F_CREATE | NLM_F_ECHO)["dp_ifindex"]
             self._stack.callback(self.request, "ovs_datapath", DELETE, [])
         except BaseException:
             self._close()
@@ -162,9 +163,18 @@ class Datapath:
         self._close()
 
     def _close(self) -> None:
-        self._stack.close()
-        for family in self._families.values():
-            family.close()
+        try:
+            self._stack.close()
+        finally:
+            for family in self._families.values():
+                family.close()
+
+    def _told(self, command: int, attrs: Sequence[tuple[str, Any]], flags: int = 0) -> Any:
+        """Return the one answer about the datapath itself."""
+        answers = self.request("ovs_datapath", command, attrs, flags)
+        if len(answers) != 1:
+            raise OSError(errno.EBADMSG, f"{len(answers)} answers about one datapath")
+        return answers[0]
 
     def request(
         self, family: str, command: int, attrs: Sequence[tuple[str, Any]], flags: int = 0
@@ -178,17 +188,23 @@ class Datapath:
         message["cmd"], message["version"] = command, version
         message["dp_ifindex"] = self._index
         message["attrs"] = [list(one) for one in attrs]
-        netlink = self._family(family)
         flags |= NLM_F_REQUEST | (0 if flags & NLM_F_DUMP else NLM_F_ACK)
         try:
+            netlink = self._family(family)
             return list(netlink.nlm_request(message, msg_type=netlink.prid, msg_flags=flags))
         except NetlinkError as error:
             raise OSError(error.code, f"{family} command {command}: {error}") from error
 
     def _family(self, name: str) -> GenericNetlinkSocket:
         if name not in self._families:
-            self._families[name] = netlink = GenericNetlinkSocket()
-            netlink.bind(name, FAMILIES[name][0])
+            # With the kernel's reason for a refusal, where it gives one.
+            netlink = GenericNetlinkSocket(ext_ack=True)
+            try:
+                netlink.bind(name, FAMILIES[name][0])
+            except BaseException:
+                netlink.close()
+                raise
+            self._families[name] = netlink
         return self._families[name]
 
     def add_port(self, number: int, link: str, tunnel: str = "", udp_port: int = 0) -> None:
@@ -205,10 +221,6 @@ class Datapath:
         if udp_port:
             attrs.append(("OVS_VPORT_OPTIONS", attribute(1, struct.pack("=H", udp_port))))
         self.request("ovs_vport", NEW, attrs)
-
-    def remove_port(self, number: int) -> None:
-        """Take a port out again."""
-        self.request("ovs_vport", DELETE, [("OVS_VPORT_PORT_NO", number)])
 
     def add_flow(
         self, key: Key | bytes, actions: Sequence[Action], mask: Key | None = None
@@ -248,11 +260,9 @@ class Datapath:
 
     def statistics(self) -> dict[str, int]:
         """Return what the datapath has counted, and how many flows and masks it has."""
-        (told,) = self.request("ovs_datapath", GET, [])
-        hit, missed, lost, flows = _STATISTICS.unpack(bytes(told.get_attr("OVS_DP_STATS")))
-        mask_hit, masks, _, cache_hit, _ = _MASKS.unpack(
-            bytes(told.get_attr("OVS_DP_MEGAFLOW_STATS"))
-        )
+        told = self._told(GET, [])
+        hit, missed, lost, flows = _unpacked(_STATISTICS, told.get_attr("OVS_DP_STATS"))
+        mask_hit, masks, _, cache_hit, _ = _unpacked(_MASKS, told.get_attr("OVS_DP_MEGAFLOW_STATS"))
         counted = {"hit": hit, "missed": missed, "lost": lost, "flows": flows}
         return counted | {"mask_hit": mask_hit, "masks": masks, "cache_hit": cache_hit}
 
@@ -273,10 +283,20 @@ class Datapath:
         attrs = [("OVS_METER_ID", number), ("OVS_METER_BANDS", attribute(0, band))]
         self.request("ovs_meter", METER_SET, attrs)
 
+    def miss(self) -> Upcall:
+        """Take the upcalls that are there, and return the first of a packet without a flow.
+
+        :raises OSError: there is none.
+        """
+        misses = [upcall for upcall in self.upcalls() if upcall.kind == MISS]
+        if not misses:
+            raise OSError(errno.ENOMSG, "no upcall came for a packet that has no flow")
+        return misses[0]
+
     def upcalls(self) -> list[Upcall]:
         """Take the upcalls that are there, without waiting.
 
-        :raises ValueError: one can't be read.
+        :raises OSError: one can't be read.
         """
         taken = []
         # ENOBUFS tells that some were lost, once; the datapath has counted them.
@@ -300,12 +320,21 @@ def _upcall_socket(queue_bytes: int) -> Iterator[socket.socket]:
 
 
 def _upcall(message: bytes) -> Upcall:
-    kind = _GENERIC.unpack_from(message)[5]
+    kind = _unpacked(_GENERIC, message[: _GENERIC.size])[5]
     found = dict(attributes(message[_GENERIC.size :]))
-    return Upcall(kind, found[1], found[2], found.get(4, b""))
+    if not {PACKET, KEY} <= found.keys():
+        raise OSError(errno.EBADMSG, f"an upcall without packet or key: {sorted(found)}")
+    return Upcall(kind, found[PACKET], found[KEY], found.get(USERDATA, b""))
+
+
+def _unpacked(layout: struct.Struct, data: bytes | None) -> tuple[int, ...]:
+    if data is None or len(data) != layout.size:
+        raise OSError(errno.EBADMSG, f"{data!r:.80} where {layout.size} bytes were due")
+    return layout.unpack(bytes(data))
 
 
 def _flow(told: Any) -> Flow:
-    packets, size = _FLOW.unpack(bytes(told.get_attr("OVS_FLOW_STATS") or bytes(_FLOW.size)))
+    # A flow that was never used has none.
+    packets, size = _unpacked(_FLOW, told.get_attr("OVS_FLOW_STATS") or bytes(_FLOW.size))
     key, mask = (bytes(told.get_attr(f"OVS_FLOW_{name}") or b"") for name in ("KEY", "MASK"))
     return Flow(key, mask, packets, size, told.get_attr("OVS_FLOW_USED"))

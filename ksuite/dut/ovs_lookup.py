@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ksuite.dut.ovs_datapath import Datapath
 
 PREFIXES = 32
-MOST_MASKS = PREFIXES * PREFIXES
 SOURCE, DESTINATION = "10.0.0.1", "10.0.1.1"
 HARDWARE = "02:00:00:00:00:02"
 """Where the packet that is to be found comes from, and goes to."""
@@ -87,6 +86,8 @@ def come_and_go(frame: bytes) -> dict[str, Any]:
                 datapath.remove_flow(key)
             bench.send(1, frame)
             missed = datapath.upcalls()
+            if moment == "before" and not missed:
+                raise OSError("no upcall came for a packet that has no flow")
             key = missed[0].key if missed else key
             told[moment] = {
                 "missed": len(missed),

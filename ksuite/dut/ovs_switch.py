@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -28,10 +28,11 @@ OPENFLOW = ("-O", "OpenFlow15")
 UPTIME_SECONDS = 10.5
 """ovs-vswitchd 3.1 takes a machine that is up for less than ten seconds for one without CPUs
 (lib/ovs-thread.c, count_cpu_cores()), and starts no thread that reads upcalls."""
+LOG_CHARACTERS = 2000
 LOOKS = 200
 LOOK_SECONDS = 0.01
 ON_TC = ("other_config:hw-offload=true", "other_config:tc-policy=skip_hw")
-_FLOW = re.compile(r"packets:(\d+), bytes:(\d+),.*?\bdp:(\w+), actions:(.*)$", re.MULTILINE)
+_FLOW = re.compile(r"packets:(\d+), bytes:(\d+),.*?\bdp:(\w+), actions:(.*)$")
 
 
 class SwitchFlow(NamedTuple):
@@ -85,11 +86,11 @@ class Switch:
         remote = f"unix:{self._directory}/db.sock"
         self.run("ovsdb-tool", "create", database, SCHEMA)
         self.run("ovsdb-server", database, f"--remote=p{remote}", *self._daemon("ovsdb-server"))
-        self._stack.callback(self.run, "ovs-appctl", "-t", "ovsdb-server", "exit")
+        self._stack.callback(self._end, "ovs-appctl", "-t", "ovsdb-server", "exit")
         settings = ("set", "Open_vSwitch", ".", *self._settings)
         self.run("ovs-vsctl", f"--db={remote}", "--no-wait", "init", "--", *settings)
         self.run("ovs-vswitchd", remote, *self._daemon("ovs-vswitchd"))
-        self._stack.callback(self.run, "ovs-appctl", "exit", "--cleanup")
+        self._stack.callback(self._end, "ovs-appctl", "exit", "--cleanup")
         words = ["add-br", BRIDGE]
         for number, link in enumerate(self._links, 1):
             words += ["--", "add-port", BRIDGE, link]
@@ -115,8 +116,19 @@ class Switch:
             env=os.environ | own,
         )
         if done.returncode:
-            raise OSError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+            said = done.stderr.strip() or str(done.returncode)
+            raise OSError(f"{' '.join(command)}: {said}\n{self._log()}".rstrip())
         return done.stdout
+
+    def _end(self, *command: str) -> None:
+        # One that has crashed can't be told to end; whoever talked to it has said so.
+        with suppress(OSError):
+            self.run(*command)
+
+    def _log(self) -> str:
+        """Return the end of what the switch has logged."""
+        log = self._directory / "ovs-vswitchd.log"
+        return log.read_text(encoding="utf-8")[-LOG_CHARACTERS:] if log.exists() else ""
 
     def use(self, flows: Sequence[str]) -> None:
         """Have these OpenFlow rules, in ovs-ofctl(8)'s words, and no others.
@@ -139,10 +151,7 @@ class Switch:
     def flows(self) -> list[SwitchFlow]:
         """Return the flows of both datapaths."""
         dumped = self.run("ovs-appctl", "dpctl/dump-flows", "-m")
-        return [
-            SwitchFlow(int(packets), int(size), datapath, actions)
-            for packets, size, datapath, actions in _FLOW.findall(dumped)
-        ]
+        return [_flow(line) for line in dumped.splitlines() if line.startswith("ufid:")]
 
     def wait_for_flows(self, count: int) -> None:
         """Wait until the datapaths have so many flows at least.
@@ -154,3 +163,11 @@ class Switch:
                 return
             time.sleep(LOOK_SECONDS)
         raise OSError(f"the switch installed {self.flows()} where {count} flows were due")
+
+
+def _flow(line: str) -> SwitchFlow:
+    found = _FLOW.search(line)
+    if found is None:
+        raise OSError(f"a flow that can't be read: {line}")
+    packets, size, datapath, actions = found.groups()
+    return SwitchFlow(int(packets), int(size), datapath, actions)

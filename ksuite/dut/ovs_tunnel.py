@@ -37,7 +37,7 @@ def there_and_back(kind: str, frame: bytes, tunnel: Mapping[str, Any]) -> dict[s
 
     :param kind: a key of UDP_PORTS.
     :param tunnel: the tunnel key of what is sent, without addresses.
-    :return: ``outer`` frames on the wire; ``key`` of what came back; ``inner`` packets that came
+    :return: ``outer`` frames on the wire; ``key`` of what came back; ``inner`` packet that came
         up; ``back`` frames at port 1; ``flows`` packets of both flows.
     """
     with Bench(1) as bench, _underlay(), PacketRing("far", SLOTS, SLOT_BYTES, send=False) as far:
@@ -47,18 +47,20 @@ def there_and_back(kind: str, frame: bytes, tunnel: Mapping[str, Any]) -> dict[s
         into = [("set", {"tunnel": {**tunnel, **ends}}), ("output", TUNNEL_PORT)]
         (out_key,) = bench.learn((1, frame), [into])
         outer = far.take()
+        if not outer:
+            raise OSError(f"nothing came out of the {kind} tunnel")
         with PacketRing("far", SLOTS, SLOT_BYTES, send=True) as wire:
             _send(wire, _returned(outer[0]))
-            missed = datapath.upcalls()
-            datapath.add_flow(missed[0].key, [("output", 1)])
+            missed = datapath.miss()
+            datapath.add_flow(missed.key, [("output", 1)])
             _send(wire, _returned(outer[0]))
         counted = {flow.key: flow.packets for flow in datapath.flows()}
         return {
             "outer": outer,
-            "key": unpack_key(missed[0].key),
-            "inner": [upcall.packet for upcall in missed],
+            "key": unpack_key(missed.key),
+            "inner": missed.packet,
             "back": bench.taken().get(1, []),
-            "flows": [counted[out_key], counted[missed[0].key]],
+            "flows": [counted.get(key, 0) for key in (out_key, missed.key)],
         }
 
 

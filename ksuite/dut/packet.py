@@ -98,10 +98,6 @@ class PacketRing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Watch or send no more."""
         self._socket.close()
 
     @property

@@ -84,7 +84,7 @@ def _free_pages() -> int:
 def _small_reserve() -> Iterator[None]:
     """Let nearly all memory be used, which khugepaged wants to keep 45 MiB of when it starts."""
     before = RESERVE.read_text()
-    RESERVE.write_text(str(RESERVE_KIB))
+    RESERVE.write_text(str(min(RESERVE_KIB, int(before))))
     try:
         yield
     finally:

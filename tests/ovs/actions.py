@@ -7,12 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scapy.contrib.mpls import MPLS
-from scapy.layers.inet import IP
+from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Packet
 
-from tests.ovs.packets import DOUBLE_TAGGED, SCTP4, TAGGED, TCP4, UDP4, UDP6, ipv4, tcp4, udp4, udp6
+from tests.ovs.packets import (
+    DOUBLE_TAGGED,
+    SCTP4,
+    TAGGED,
+    TCP4,
+    UDP4,
+    UDP6,
+    ipv4,
+    tcp4,
+    tcp6,
+    udp4,
+    udp6,
+)
 from tests.packets import DATA, ELSEWHERE, ETHER, HERE, THERE
 
 Actions = list[tuple[Any, ...]]
@@ -66,6 +78,12 @@ def _ip6(position: int, value: Any, ones: Any) -> Actions:
     return _masked("ipv6", position, value, ones, NO_IP6)
 
 
+def _without_checksum(packet: Packet) -> Packet:
+    """Return a UDP packet whose checksum is none (RFC 768)."""
+    packet[UDP].chksum = 0
+    return packet
+
+
 PORTS = (0, 0)
 SET = [
     one(
@@ -117,8 +135,18 @@ SET = [
         "set sctp", [("set", {"sctp": (3000, 4000)})],
         SCTP4, ETHER / IP(src="10.0.0.1", dst="10.0.1.1") / SCTP(sport=3000, dport=4000) / DATA,
     ),
-    one("set mpls", [("set", {"mpls": LSE ^ (1 << 12)})], LABEL,
-        MPLS_ETHER / MPLS(label=101, cos=5, s=1, ttl=64) / UDP4[IP]),
+    one("set mpls", [("set", {"mpls": (101 << 12) | (2 << 9) | (1 << 8) | 9})], LABEL,
+        MPLS_ETHER / MPLS(label=101, cos=2, s=1, ttl=9) / UDP4[IP]),
+    one("set ipv6 tclass", _ip6(4, 0x48, 0xFF), UDP6, udp6(tc=0x48)),
+    one("set ipv6 src of tcp", _ip6(0, "2001:db8::9", ALL_6), tcp6(), tcp6(src="2001:db8::9")),
+    one("set tcp src over ipv6", _masked("tcp", 0, 3000, 0xFFFF, PORTS), tcp6(), tcp6(3000)),
+    one("set sctp dst", _masked("sctp", 1, 4000, 0xFFFF, PORTS), SCTP4,
+        ETHER / IP(src="10.0.0.1", dst="10.0.1.1") / SCTP(sport=1000, dport=4000) / DATA),
+    one("set ipv4 src without a checksum", _ip4(0, "192.0.2.1", ALL_4),
+        _without_checksum(udp4()), _without_checksum(udp4(src="192.0.2.1"))),
+    one("set ipv4 src of a later fragment", _ip4(0, "192.0.2.1", ALL_4),
+        ETHER / IP(src="10.0.0.1", dst="10.0.1.1", frag=3, proto=17) / DATA,
+        ETHER / IP(src="192.0.2.1", dst="10.0.1.1", frag=3, proto=17) / DATA),
 ]  # fmt: skip
 
 TAGS = [
@@ -167,6 +195,10 @@ WAYS = [
         UDP4, {2: (UDP4,)},
     ),
     Case(
+        "check_pkt_len less", ([("check_pkt_len", len(UDP4) + 1, [OUT], [("output", 3)])],),
+        UDP4, {3: (UDP4,)},
+    ),
+    Case(
         "check_pkt_len equal", ([("check_pkt_len", len(UDP4), [OUT], [("output", 3)])],),
         UDP4, {3: (UDP4,)},
     ),
@@ -175,6 +207,8 @@ WAYS = [
         "dec_ttl of ipv6", [("dec_ttl", [])], UDP6,
         udp6(hlim=63),
     ),
+    Case("dec_ttl of ipv6 at the end", ([("dec_ttl", [("output", 3)]), OUT],), udp6(hlim=1),
+         {3: (udp6(hlim=1),)}),
     Case("dec_ttl at the end", ([("dec_ttl", [("output", 3)]), OUT],), udp4(ttl=1),
          {3: (udp4(ttl=1),)}),
     Case(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
@@ -14,6 +14,8 @@ from scapy.layers.sctp import SCTP
 from tests.packets import DATA, ETHER, HERE, IP4, IP6
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scapy.packet import Packet
 
 UDP4 = IP4 / UDP(sport=1000, dport=2000) / DATA
@@ -26,6 +28,12 @@ WHO_HAS = Ether(src=HERE, dst="ff:ff:ff:ff:ff:ff") / ARP(
 )
 TAGGED = ETHER / Dot1Q(vlan=100, prio=3) / UDP4[IP]
 DOUBLE_TAGGED = ETHER / Dot1AD(vlan=7) / Dot1Q(vlan=100) / UDP4[IP]
+
+
+def only(found: Sequence[Any]) -> Any:
+    """Return the one thing that there must be."""
+    assert len(found) == 1, found
+    return found[0]
 
 
 NO_IP4 = str(ipaddress.IPv4Address(0))
@@ -43,6 +51,12 @@ def udp4(sport: int = 1000, dport: int = 2000, **fields: str | int) -> Packet:
 def tcp4(sport: int = 1000, dport: int = 2000, **fields: str | int) -> Packet:
     """Return the TCP packet likewise."""
     return _ip4(fields) / TCP(sport=sport, dport=dport, seq=7) / DATA
+
+
+def tcp6(sport: int = 1000, dport: int = 2000, **fields: str | int) -> Packet:
+    """Return the TCP packet over IPv6 likewise."""
+    header = IPv6(**{"src": "2001:db8::1", "dst": "2001:db8:1::1"} | fields)
+    return ETHER / header / TCP(sport=sport, dport=dport, seq=7) / DATA
 
 
 def udp6(sport: int = 1000, dport: int = 2000, **fields: str | int) -> Packet:

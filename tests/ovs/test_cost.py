@@ -3,7 +3,7 @@
 
 ::
 
-    packet socket --> gen ==veth== port 1 -- datapath: one flow --> port 2: out (a dummy)
+    packet socket --> gen ==veth== port 1 -- datapath: a flow or two --> port 2: out (a dummy)
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scapy.layers.inet import IP
+from scapy.layers.inet6 import ICMPv6EchoRequest
 from scapy.layers.l2 import Ether
 
 from ksuite.dut import ovs_bare, ovs_lookup
 from ksuite.dut.ovs_datapath import UPCALL_PORT
 from ksuite.errors import DutError
+from tests.ovs.actions import LABEL, LSE
 from tests.ovs.packets import (
     DOUBLE_TAGGED,
     ICMP4,
@@ -22,10 +24,11 @@ from tests.ovs.packets import (
     UDP6,
     WHO_HAS,
     ipv4,
+    only,
     tcp4,
     udp4,
 )
-from tests.packets import ELSEWHERE, HERE, THERE
+from tests.packets import DATA, ELSEWHERE, HERE, IP6, THERE
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -49,6 +52,8 @@ KEYS: list[tuple[str, Packet, dict[str, Any]]] = [
                    "tcp_flags": 0x002}),
     ("sctp", SCTP4, {"sctp": (1000, 2000)}),
     ("icmp", ICMP4, {"icmp": (8, 0)}),
+    ("icmpv6", IP6 / ICMPv6EchoRequest(id=7) / DATA, {"icmpv6": (128, 0)}),
+    ("mpls", LABEL, {"eth_type": 0x8847, "mpls": LSE}),
     ("arp", WHO_HAS, {"eth": (HERE, ALL_MAC), "eth_type": 0x0806, "arp": ARP}),
     ("vlan", TAGGED, {"vlan": PRESENT | 3 << 13 | 100, "eth_type": 0x8100, "encap": V4}),
     ("qinq", DOUBLE_TAGGED, {
@@ -67,7 +72,8 @@ def test_key_that_is_read_out_of_a_packet(ks_dut: Dut, packet: Packet, key: dict
     """And the flow that is installed under it catches this packet from then on."""
     frame = bytes(packet)
     seen = ks_dut.call(ovs_bare.judge, [((1, frame), [TO_2])], [(1, frame)])
-    (flow,) = seen["learnt"]
+    flow = only(seen["learnt"])
+    assert flow is not None
     read = flow["key"]
     common = {"in_port": 1, "recirc_id": 0, "ct_state": 0, "eth": (HERE, THERE)}
     assert read == read | common | key
@@ -112,14 +118,14 @@ def test_masked_flow(ks_dut: Dut, mask: dict[str, Any], hit: Packet, miss: Packe
     sent = [(1, bytes(hit)), (1, bytes(miss)), (2, bytes(hit))]
     seen = ks_dut.call(ovs_bare.judge, [], sent, installed=[(KEY, whole, [("output", 3)])])
     frames = seen["frames"]
-    assert [one["out"] for one in frames[:1]] == [{3: [bytes(hit)]}]
+    assert frames[0] == {"out": {3: [bytes(hit)]}, "upcalls": []}
     if mask:
         assert frames[1]["out"] == {}
         assert [upcall["packet"] for upcall in frames[1]["upcalls"]] == [bytes(miss)]
     else:
         assert frames[1]["out"] == {3: [bytes(miss)]}
     assert [upcall["key"]["in_port"] for upcall in frames[2]["upcalls"]] == [2]
-    (flow,) = seen["flows"]
+    flow = only(seen["flows"])
     assert flow["packets"] == (1 if mask else 2)
     assert flow["key"] == flow["key"] | KEY
     dumped = {
@@ -141,15 +147,17 @@ FLOWS = [bytes(udp4(sport)) for sport in range(1000, 1008)]
 TELL = ("userspace", UPCALL_PORT, b"hashed")
 
 
-@pytest.mark.parametrize("basis", [0, 1])
-def test_hash_tells_flows_apart(ks_dut: Dut, basis: int) -> None:
-    """A flow's packets all have the same hash, and no two flows do."""
-    turns = [[("hash", 0, basis), ("recirc", 1)], [TELL, ("output", 2)]]
-    learnt = [((1, frame), turns) for frame in FLOWS]
-    seen = ks_dut.call(ovs_bare.judge, learnt, [(1, frame) for frame in FLOWS * 2])
-    hashes = [one["upcalls"][0]["key"]["dp_hash"] for one in seen["frames"]]
-    assert hashes[: len(FLOWS)] == hashes[len(FLOWS) :]
-    assert len(set(hashes)) == len(FLOWS)
+def test_hash_tells_flows_apart(ks_dut: Dut) -> None:
+    """A flow has one hash, no two flows have the same, and another basis gives others."""
+    hashes = []
+    for basis in (0, 1):
+        turns = [[("hash", 0, basis), ("recirc", 1)], [TELL, ("output", 2)]]
+        learnt = [((1, frame), turns) for frame in FLOWS]
+        seen = ks_dut.call(ovs_bare.judge, learnt, [(1, frame) for frame in FLOWS * 2])
+        told = [only(one["upcalls"])["key"].get("dp_hash", 0) for one in seen["frames"]]
+        assert told[: len(FLOWS)] == told[len(FLOWS) :]
+        hashes += told[: len(FLOWS)]
+    assert len(set(hashes)) == 2 * len(FLOWS)
     assert 0 not in hashes
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.dut import ovs_bare
-from tests.ovs.packets import UDP4
+from tests.ovs.packets import UDP4, only
 
 if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut
@@ -30,7 +30,7 @@ def test_meter_drops_what_is_above_the_burst(ks_dut: Dut) -> None:
     # One was let through when the flow was learnt.
     arrived = [one["out"] for one in seen["frames"]]
     assert arrived == [{2: [FRAME]}] * (BURST - 1) + [{}] * (BURST + 1)
-    assert seen["learnt"][0]["packets"] == 2 * BURST
+    assert only(seen["learnt"])["packets"] == 2 * BURST
 
 
 def test_half_of_the_packets_are_sampled(ks_dut: Dut) -> None:
@@ -38,5 +38,5 @@ def test_half_of_the_packets_are_sampled(ks_dut: Dut) -> None:
     actions = [("sample", HALF, [("output", 3)]), ("output", 2)]
     seen = ks_dut.call(ovs_bare.judge, [((1, FRAME), [actions])], [(1, FRAME)] * MANY)
     arrived = [one["out"] for one in seen["frames"]]
-    assert all(out[2] == [FRAME] for out in arrived)
+    assert all(out.get(2) == [FRAME] for out in arrived)
     assert 65 <= sum(3 in out for out in arrived) <= 135

@@ -17,7 +17,7 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 
 from ksuite.dut import ovs_tunnel
-from tests.ovs.packets import UDP4
+from tests.ovs.packets import UDP4, only
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -46,7 +46,9 @@ def test_tunnel(ks_dut: Dut, kind: str, fields: dict[str, Any]) -> None:
     frame = bytes(UDP4)
     tunnel = {"id": KEY, "tos": 0, "ttl": 64} | fields
     seen = ks_dut.call(ovs_tunnel.there_and_back, kind, frame, tunnel)
-    (outer,) = map(Ether, seen["outer"])
+    outer = Ether(only(seen["outer"]))
+    assert outer.haslayer(IP)
+    assert kind == "gre" or outer.haslayer(UDP)
     ip = IP(src=ovs_tunnel.NEAR, dst=ovs_tunnel.FAR, tos=tunnel["tos"], ttl=tunnel["ttl"])
     ip.flags, ip.id = ("DF" if "df" in fields else 0), outer[IP].id
     ip.proto = 47 if kind == "gre" else 17
@@ -57,10 +59,11 @@ def test_tunnel(ks_dut: Dut, kind: str, fields: dict[str, Any]) -> None:
         header = ip / UDP(sport=outer[UDP].sport, dport=ovs_tunnel.UDP_PORTS[kind], chksum=0)
     wanted = Ether(src=outer.src, dst=ovs_tunnel.HARDWARE_FAR) / header / inside(kind, UDP4)
     assert bytes(outer) == bytes(wanted)
-    assert seen["inner"] == [frame]
-    returned = seen["key"]["tunnel"]
-    assert (returned["src"], returned["dst"]) == (ovs_tunnel.FAR, ovs_tunnel.NEAR)
-    assert (returned["id"], returned.get("tos", 0)) == (KEY, tunnel["tos"])
+    assert seen["inner"] == frame
     assert seen["key"]["in_port"] == ovs_tunnel.TUNNEL_PORT
+    ends = {"src": ovs_tunnel.FAR, "dst": ovs_tunnel.NEAR}
+    returned = {"tos": 0} | seen["key"].get("tunnel", {})
+    told = {name: tunnel[name] for name in ("id", "tos", "ttl")}
+    assert returned == returned | ends | told
     assert seen["back"] == [frame]
     assert seen["flows"] == [1, 1]

@@ -9,7 +9,7 @@ import pytest
 from scapy.layers.inet import UDP
 
 from ksuite.dut import ovs_bare, ovs_datapath
-from tests.ovs.packets import TAGGED, TCP4, UDP4, UDP6
+from tests.ovs.packets import TAGGED, TCP4, UDP4, UDP6, only
 from tests.packets import DATA, IP4
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def test_empty_table_sends_each_packet_up_once(ks_dut: Dut) -> None:
 def test_userspace_action_sends_up_with_its_cookie(ks_dut: Dut, frame: bytes) -> None:
     up = ("userspace", ovs_datapath.UPCALL_PORT, COOKIE)
     seen = ks_dut.call(ovs_bare.judge, [((1, frame), [[up, ("output", 2)]])], [(1, frame)])
-    (one,) = seen["frames"]
+    one = only(seen["frames"])
     assert one["out"] == {2: [frame]}
-    (upcall,) = one["upcalls"]
+    upcall = only(one["upcalls"])
     assert (upcall["kind"], upcall["packet"], upcall["userdata"]) == ("action", frame, COOKIE)
     assert seen["datapath"]["missed"] == 0
 
@@ -49,7 +49,7 @@ def test_truncated_packet_comes_up_truncated(ks_dut: Dut) -> None:
     frame = bytes(LARGE)
     actions = [("trunc", 100), ("userspace", ovs_datapath.UPCALL_PORT, COOKIE)]
     seen = ks_dut.call(ovs_bare.judge, [((1, frame), [actions])], [(1, frame)])
-    (upcall,) = seen["frames"][0]["upcalls"]
+    upcall = only(seen["frames"][0]["upcalls"])
     assert upcall["packet"] == frame[:100]
 
 

@@ -53,10 +53,10 @@ def test_flags_of_a_type_are_not_its_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x08\x00\x01\x00", b"\x03\x00\x01\x00", b"\x09\x00\x01\x00abcd"]
+    "data", [b"\x08\x00", b"\x08\x00\x01\x00", b"\x03\x00\x01\x00", b"\x09\x00\x01\x00abcd"]
 )
 def test_attribute_of_a_length_that_cannot_be_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="an attribute of"):
+    with pytest.raises(OSError, match="an attribute of"):
         list(attributes(data))
 
 
@@ -86,3 +86,9 @@ def test_action(action: tuple[Any, ...], number: int, data: bytes) -> None:
 def test_actions_stand_in_order() -> None:
     packed = pack_actions([("pop_vlan",), ("output", 1)])
     assert [number for number, _ in attributes(packed)] == [5, 1]
+
+
+@pytest.mark.parametrize("data", [b"\x02\x00\x00\x00\x00", bytes(7)])
+def test_fields_of_another_size_are_refused(data: bytes) -> None:
+    with pytest.raises(OSError, match="bytes are not mac"):
+        unpack("mac", data)
