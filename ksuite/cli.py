@@ -13,7 +13,7 @@ from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.campaigns.suites import check_scenario, suites_for
 from ksuite.cli_running import runner_arguments
-from ksuite.errors import ExitCode, KsuiteError
+from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
 from ksuite.measure.result import refused
@@ -149,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except KsuiteError as error:
         return _refuse(error, getattr(options, "json", None))
+    except OSError as error:
+        return _refuse(InfrastructureError(str(error)), getattr(options, "json", None))
     except KeyboardInterrupt:
         print("ksuite: interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)

@@ -16,7 +16,7 @@ from ksuite.campaigns import baselines
 from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.campaigns.suites import BASELINES, SUITES, check_scenario, suites_for
 from ksuite.cli_running import runner_arguments
-from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, UserError
+from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, NothingToCompare, UserError
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
 from ksuite.measure.result import CANDIDATE, VARIANTS
@@ -165,7 +165,8 @@ def _save(options: argparse.Namespace) -> int:
     if options.result:
         results = [json_file.read(options.result)]
     else:
-        suites = suites_for(read_series(options.series).files) if options.series else SUITES
+        files = read_series(options.series).files if options.series else ()
+        suites = suites_for(files, options.scenario or "") if files else SUITES
         results = _measure(options, suites)
     variant = options.variant or CANDIDATE
     baseline = baselines.make(options.name, results, variant, options.scenario)
@@ -232,7 +233,9 @@ def _others(options: argparse.Namespace, baseline: Baseline) -> dict[str, Cost]:
             for name, cost in baselines.costs_of(result, CANDIDATE).items()
         }
     if options.other.endswith(".json"):
-        return baselines.costs_of(json_file.read(Path(options.other)), CANDIDATE)
+        result = json_file.read(Path(options.other))
+        baselines.must_be_sound(result)
+        return baselines.costs_of(result, CANDIDATE)
     other = read_baseline(options.directory, options.other)
     return {name: stored.cost for name, stored in other.costs.items()}
 
@@ -275,6 +278,8 @@ def _measure(options: argparse.Namespace, suites: Iterable[Suite]) -> list[Check
     """
     wanted = options.scenario
     chosen = [one for one in suites if not wanted or wanted in {one.name, *one.scenarios}]
+    if not chosen:
+        raise NothingToCompare(f"no suite that exercises the series has a scenario {wanted!r}")
     series = getattr(options, "series", None)
     runs = [(series, chosen)] if series else [(suite.series, [suite]) for suite in chosen]
     results = []
@@ -287,7 +292,8 @@ def _measure(options: argparse.Namespace, suites: Iterable[Suite]) -> list[Check
             result = json_file.read(place) if place.exists() else None
         if result is None or result.error or result.verdict in {Verdict.FAIL, Verdict.ERROR}:
             failed = KsuiteError("the costs could not be measured")
-            failed.exit_code = ExitCode(code)
+            known = code in set(ExitCode) and code != ExitCode.PASS
+            failed.exit_code = ExitCode(code) if known else ExitCode.INFRASTRUCTURE
             raise failed
         results.append(result)
     return results

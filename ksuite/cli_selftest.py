@@ -84,7 +84,8 @@ def _table(trials: Sequence[Trial]) -> Table:
 
 
 def _in_words(told: Summary, trials: Sequence[Trial]) -> str:
-    lines = [f"a kernel was not equal to itself in {told.false} of {told.compared} comparisons"]
+    same = f"{told.false} of {told.compared} comparisons"
+    lines = [f"a kernel was not the same as itself, to the digit, in {same}"]
     for cost in dict.fromkeys(trial.cost for trial in trials):
         for how, found in (("usual threshold", told.usual), ("threshold 0", told.least)):
             seen = found.get(cost)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.campaigns.options import OPTIONS, Attribute, CheckOptions, Recall, jobs
 from ksuite.campaigns.suites import BASELINES, SUITES
+from ksuite.dut import loops
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, Root
 from ksuite.measure.thresholds import Thresholds, read_thresholds
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ksuite.measure.baseline import Baseline
 
-_COST = re.compile(r"(\S+) \d+ B")
+_COST = re.compile(r"(\S+) \d+ (\S+)")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -83,10 +84,17 @@ def thresholds_of(path: Path) -> Thresholds:
     :raises UserError: as `read_thresholds`, and for the name of a cost that no suite has.
     """
     thresholds = read_thresholds(path)
-    scenarios = [name for suite in SUITES for name in suite.scenarios]
     for name in thresholds.own:
-        cost = _COST.fullmatch(name)
-        if cost is None or cost[1] not in scenarios:
-            example = f"{scenarios[0]} 64 B"
+        if not _is_cost(name):
+            example = f"{SUITES[0].scenarios[0]} 64 B"
             raise UserError(f"{path}: no cost is named {name!r:.60}; one is named {example!r}")
     return thresholds
+
+
+def _is_cost(name: str) -> bool:
+    """Whether a scenario's cost, in its unit, may have this name."""
+    words = _COST.fullmatch(name)
+    try:
+        return words is not None and loops.size_of(words[1]).unit == words[2]
+    except KeyError:
+        return False

@@ -44,7 +44,7 @@ def make(
     """
     costs: dict[str, StoredCost] = {}
     for result in results:
-        _must_be_sound(result)
+        must_be_sound(result)
         provenance = provenance_of(result, variant)
         wanted = _scenarios(scenario)
         costs |= {
@@ -58,7 +58,11 @@ def make(
     return Baseline(name, made, {cost_name: costs[cost_name] for cost_name in sorted(costs)})
 
 
-def _must_be_sound(result: CheckResult) -> None:
+def must_be_sound(result: CheckResult) -> None:
+    """Refuse the costs of a kernel that doesn't work.
+
+    :raises UserError: it tells why.
+    """
     if result.subject is None or result.verdict in {Verdict.FAIL, Verdict.ERROR}:
         why = result.error or "its kernel does not work"
         raise UserError(f"a result with the verdict {result.verdict} makes no baseline: {why}")

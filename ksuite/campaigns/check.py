@@ -184,7 +184,7 @@ class Check:
             scenario="",
             scenario_version=0,
             parameters=(),
-            kernel_release=self.source.release,
+            kernel_release=f"{self.source.release} ({self.source.version})",
             kernel_config=hashlib.sha256(self.source.config.read_bytes()).hexdigest(),
             compiler=self.source.compiler,
             cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksuite.dut import loops
 from ksuite.errors import DutError, InfrastructureError, KernelFault
-from ksuite.measure.cost import Cost, Fingerprint
+from ksuite.measure.cost import MOST, Cost, Fingerprint
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Comparison, Threshold, compare
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Fault = KernelFault | DutError
 WINDOWS = 5
 ROUNDS = 8
-MOST = 1e12
-"""No packet takes a quarter of an hour."""
 TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
 BOOTED_TURNS = (BASE, CANDIDATE) * 5
 """In real time no two boots are alike: with fewer, too little is known of how much they differ."""

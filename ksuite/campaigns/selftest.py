@@ -76,7 +76,7 @@ class Trial:
     :param runs: how often it was compared.
     :param usual: how often that was a REGRESSION by the usual threshold.
     :param least: how often with a threshold of nothing at all.
-    :param other: how often the verdict was neither that nor PASS, with the usual threshold.
+    :param different: how often the costs were not the same to the digit.
     """
 
     cost: str
@@ -86,7 +86,7 @@ class Trial:
     runs: int
     usual: int
     least: int
-    other: int
+    different: int
 
 
 def chosen(scenarios: Sequence[str]) -> tuple[Place, ...]:
@@ -96,11 +96,11 @@ def chosen(scenarios: Sequence[str]) -> tuple[Place, ...]:
     """
     for name in scenarios:
         check_scenario(name)
-    places = tuple(one for one in PLACES if not scenarios or one.request.scenario in scenarios)
-    if not places:
-        have = ", ".join(place.request.scenario for place in PLACES)
-        raise UserError(f"no kernel can be made slower for {', '.join(scenarios)}; for: {have}")
-    return places
+    have = [place.request.scenario for place in PLACES]
+    if missing := [name for name in scenarios if name not in have]:
+        msg = f"no kernel can be made slower for {', '.join(missing)}; for: {', '.join(have)}"
+        raise UserError(msg)
+    return tuple(one for one in PLACES if not scenarios or one.request.scenario in scenarios)
 
 
 def try_out(
@@ -150,7 +150,7 @@ def _told(place: Place, instructions: int, seen: Sequence[Comparison]) -> Trial:
         runs=len(seen),
         usual=usual.count(Verdict.REGRESSION),
         least=least.count(Verdict.REGRESSION),
-        other=sum(verdict not in {Verdict.REGRESSION, Verdict.PASS} for verdict in usual),
+        different=sum(one.difference != 0 for one in seen),
     )
 
 
@@ -179,7 +179,7 @@ class Summary:
     """What trials come to.
 
     :param compared: how often a kernel was compared with itself.
-    :param false: how often it did not pass then.
+    :param false: how often it was not the same to the digit.
     :param usual: by cost, the smallest change that was a REGRESSION each time.
     :param least: likewise with a threshold of nothing at all.
     """
@@ -200,5 +200,5 @@ def summary(trials: Sequence[Trial]) -> Summary:
             usual.setdefault(trial.cost, trial)
         if trial.added and trial.least == trial.runs:
             least.setdefault(trial.cost, trial)
-    false = sum(trial.usual + trial.other for trial in same)
+    false = sum(trial.different for trial in same)
     return Summary(sum(trial.runs for trial in same), false, usual, least)

@@ -11,6 +11,8 @@ from ksuite.machines.machine import Clock, Root
 
 UNITS = {Clock.INSTRUCTIONS: "instructions", Clock.WALL: "ns"}
 """Under -icount shift=0 a nanosecond of guest time is one instruction."""
+MOST = 1e12
+"""No packet takes a quarter of an hour."""
 DIGEST_SHOWN = 12
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -20,6 +22,7 @@ class Fingerprint:
     """Everything that makes two costs comparable.
 
     :param parameters: the scenario's parameters, sorted.
+    :param kernel_release: with the version of its package, as ``uname -rv`` has them.
     :param kernel_config: sha256 of the base kernel's .config.
     :param compiler: the compiler that built what is measured, as it names itself.
     :param qemu: QEMU's major version; empty on hardware.

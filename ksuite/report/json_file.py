@@ -86,4 +86,8 @@ def read(path: Path) -> CheckResult:
     costs = structured(data.get("costs"), list[dict[str, Any]], path, WHAT)
     compared = [{**cost, "comparison": cost} for cost in costs]
     plain = {**data, "outcomes": data.get("tests"), "comparisons": compared}
-    return structured(plain, CheckResult, path, WHAT)
+    result = structured(plain, CheckResult, path, WHAT)
+    names = [one.name for one in result.comparisons] + [one.name for one in result.measured]
+    if len(set(names)) != len(names):
+        raise UserError(f"{path} is no result: it has two costs of one name")
+    return result

@@ -7,13 +7,15 @@ import json
 import math
 from functools import partial
 from itertools import repeat
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from cattrs import Converter, transform_error
+from cattrs.gen import make_dict_structure_fn
 
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock
-from ksuite.measure.cost import Cost
+from ksuite.measure.cost import MOST, Cost, Fingerprint
 from ksuite.measure.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_BYTES = 64 << 20
 _SHOWN = 60
+LEAST = 1e-3
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:
@@ -32,7 +35,10 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
     :raises UserError: it can't be read, or holds anything else.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        about = path.stat()
+        if not S_ISREG(about.st_mode):
+            raise UserError(f"the {what} {path} is no file")
+        if about.st_size > MOST_BYTES:
             raise UserError(f"the {what} {path} is larger than any")
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
@@ -103,8 +109,8 @@ def _listed(converter: Converter, kind: Any) -> Callable[[Any, Any], Any]:
 
 def _cost(value: Any, _: Any) -> Cost:
     cost = _PLAIN.structure(value, Cost)
-    if not cost.windows or min(cost.windows) <= 0:
-        raise ValueError("a cost has windows, and no packet takes no time")
+    if not cost.windows or not all(LEAST < one < MOST for one in cost.windows):
+        raise ValueError("a cost has windows, and no packet takes no time, or for ever")
     if cost.guests < 1 or len(cost.windows) % cost.guests:
         raise ValueError(f"{len(cost.windows)} windows can't be of {cost.guests} guests")
     return cost
@@ -120,6 +126,9 @@ def _converter() -> Converter:
         converter.register_structure_hook(choice, lambda value, kind: kind(value))
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(int | str, _number_or_text)
+    # A field that this ksuite doesn't know may make two costs incomparable.
+    known = make_dict_structure_fn(Fingerprint, converter, _cattrs_forbid_extra_keys=True)
+    converter.register_structure_hook(Fingerprint, known)
     return converter
 
 
