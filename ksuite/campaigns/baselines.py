@@ -43,10 +43,10 @@ def make(
     :raises NothingToCompare: no such cost was measured.
     """
     costs: dict[str, StoredCost] = {}
+    wanted = _scenarios(scenario)
     for result in results:
         must_be_sound(result)
         provenance = provenance_of(result, variant)
-        wanted = _scenarios(scenario)
         costs |= {
             cost_name: StoredCost(cost, provenance)
             for cost_name, cost in costs_of(result, variant).items()

@@ -71,6 +71,7 @@ class Trial:
 
     :param cost: the cost's name.
     :param unit: of what was added.
+    :param base: the cost without it.
     :param added: to each packet.
     :param change: the median of what was measured, as a relative change.
     :param runs: how often it was compared.
@@ -81,6 +82,7 @@ class Trial:
 
     cost: str
     unit: str
+    base: float
     added: int
     change: float
     runs: int
@@ -112,16 +114,13 @@ def try_out(
     """
     for place in places:
         nothing = _trial(place, 0, runs, progress)
-        yield nothing[0]
-        sizes = sorted({ONE, *(round(nothing[1] * percent / 100) for percent in PERCENTS)})
+        yield nothing
+        sizes = sorted({ONE, *(round(nothing.base * percent / 100) for percent in PERCENTS)})
         for instructions in sizes:
-            yield _trial(place, instructions, runs, progress)[0]
+            yield _trial(place, instructions, runs, progress)
 
 
-def _trial(
-    place: Place, instructions: int, runs: int, progress: Callable[[str], None]
-) -> tuple[Trial, float]:
-    """Return what came of it, and the cost without the change."""
+def _trial(place: Place, instructions: int, runs: int, progress: Callable[[str], None]) -> Trial:
     seen: list[Comparison] = []
     with tempfile.TemporaryDirectory() as directory:
         series = Path(directory) / "slower.patch"
@@ -135,8 +134,7 @@ def _trial(
                 seen += check.bench.compare_costs([place.request]).values()
     if len(seen) != runs:
         raise InfrastructureError(f"{place.request.name} could not be measured {runs} times")
-    base = seen[0].base
-    return _told(place, instructions, seen), base.median
+    return _told(place, instructions, seen)
 
 
 def _told(place: Place, instructions: int, seen: Sequence[Comparison]) -> Trial:
@@ -145,6 +143,7 @@ def _told(place: Place, instructions: int, seen: Sequence[Comparison]) -> Trial:
     return Trial(
         cost=place.request.name,
         unit=seen[0].base.unit,
+        base=seen[0].base.median,
         added=instructions,
         change=statistics.median(one.change for one in seen),
         runs=len(seen),
