@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -179,8 +180,11 @@ def _gone(pids: set[int], within_seconds: float = 5) -> set[str]:
     deadline = time.monotonic() + within_seconds
     left: set[str] = set()
     while time.monotonic() < deadline:
-        places = [Path(f"/proc/{pid}/comm") for pid in pids]
-        left = {place.read_text().strip() for place in places if place.exists()}
+        left = set()
+        for pid in pids:
+            # One that dies while it is looked at answers ESRCH, which is as good as gone.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                left.add(Path(f"/proc/{pid}/comm").read_text().strip())
         if not left:
             break
         time.sleep(0.1)
