@@ -17,7 +17,7 @@ from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, digest, run_directory
-from ksuite.machines.host import cpu_model, kvm_works, qemu_version
+from ksuite.machines.host import cpu_model, identity, kvm_works, qemu_version
 from ksuite.machines.initrd import guest_code
 from ksuite.machines.machine import Clock, Root
 from ksuite.machines.recipe import read_recipe
@@ -192,6 +192,7 @@ class Check:
             memory_mib=self.spec.memory_mib,
             qemu=self.qemu.split(".")[0],
             root=snapshot.digest if snapshot else str(Root.HOST),
+            host="" if snapshot else identity(),
         )
 
     @property

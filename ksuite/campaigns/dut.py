@@ -211,25 +211,29 @@ class LiveDut(Dut):
     def _settle(self) -> None:
         if self._settled:
             return
-        self._must_be_tried()
+        while True:
+            self._must_be_tried()
+            try:
+                self._come_up()
+            except InfrastructureError:
+                self._failed_boots += 1
+                self.discard()
+                # One boot of many may fail: a measurement of ten of them goes on.
+                if self._failed_boots >= BOOTS_TRIED:
+                    raise
+            else:
+                break
+        self._failed_boots = 0
+        self._settled = True
+
+    def _come_up(self) -> None:
         self._machine = machine = self._boot()
         try:
             self._run([(dut_setup.settle, (self._imports,), {})])
             self._unload(self._blamed)
-        except InfrastructureError:
-            self._failed_boots += 1
-            raise
         except KernelFault as fault:
             # Nothing of the series has run yet.
-            self._failed_boots += 1
             raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault
         except DutError as error:
-            self.discard()
             raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
-        try:
-            self._must_be_release(machine)
-        except InfrastructureError:
-            self._failed_boots += 1
-            self.discard()
-            raise
-        self._settled = True
+        self._must_be_release(machine)

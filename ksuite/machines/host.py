@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +13,10 @@ from ksuite.errors import InfrastructureError
 from ksuite.processes import contained, run, tool
 
 KVM_PROBE_SECONDS = 8.0
+IDENTITIES = ("/etc/machine-id", "/proc/sys/kernel/random/boot_id")
+"""Files that tell one host from another, machine-id(5) and random(4); the second until it boots."""
+APPLICATION = "ksuite fingerprint:"
+"""A machine's id is to be shown to nobody: only what one application makes of it, machine-id(5)."""
 _QEMU = "qemu-system-x86_64"
 
 
@@ -30,6 +36,14 @@ def cpu_model() -> str:
     """Return this host's CPU as it names itself."""
     found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return found[1] if found else "unknown"
+
+
+def identity() -> str:
+    """Return what tells this host from another, and is no secret: its CPUs and a short digest."""
+    found = (Path(name).read_text().strip() for name in IDENTITIES if Path(name).exists())
+    own = next((text for text in found if text), "")
+    short = hashlib.sha256(f"{APPLICATION}{own}".encode()).hexdigest()[:8]
+    return f"{cpu_model()}, {os.cpu_count()} CPUs, machine {short}"
 
 
 def kvm_works(image: Path) -> bool:

@@ -27,6 +27,8 @@ class Fingerprint:
     :param compiler: the compiler that built what is measured, as it names itself.
     :param qemu: QEMU's major version; empty on hardware.
     :param root: digest of the DUT's image, or ``host``.
+    :param host: which host it was, where its time or its file system are part of what is measured;
+        empty where none of it can be told from another.
     """
 
     clock: Clock
@@ -41,6 +43,7 @@ class Fingerprint:
     memory_mib: int
     qemu: str
     root: str
+    host: str = ""
 
     @property
     def restored(self) -> bool:

@@ -20,8 +20,12 @@ RESAMPLES = 2000
 LEVEL = 0.99
 """Nominal: a bootstrap makes the spread of a handful of guests too small. For five, 98 % of the
 intervals hold the true ratio where guests differ more than windows do."""
+FEWEST_GUESTS = 4
+"""Fewer that were booted don't tell how much such guests differ."""
 FEWEST = 20
 """Windows; of fewer, noise makes two bands too often."""
+OUTLIERS = 0.1
+"""The part of a band that may lie far outside."""
 SMALLEST_BAND = 0.2
 """The part of all windows that a band has at least: less are outliers."""
 
@@ -51,7 +55,7 @@ def bands(windows: Sequence[float]) -> tuple[float, float] | None:
     """Return the middles of the two bands that windows lie in; None where it is one.
 
     Two bands have more room between them than the wider of them takes, and neither is a few
-    outliers.
+    outliers; those that lie outside of both make neither wider.
     """
     values = np.sort(np.asarray(windows, dtype=np.float64))
     if len(values) < FEWEST:
@@ -61,6 +65,8 @@ def bands(windows: Sequence[float]) -> tuple[float, float] | None:
     inner = gaps[fewest - 1 : len(gaps) - fewest + 1]
     below = int(np.argmax(inner)) + fewest
     lower, upper = values[:below], values[below:]
-    if upper[0] - lower[-1] <= max(np.ptp(lower), np.ptp(upper)):
+    width_below = lower[-1] - np.quantile(lower, OUTLIERS, method="higher")
+    width_above = np.quantile(upper, 1 - OUTLIERS, method="lower") - upper[0]
+    if upper[0] - lower[-1] <= max(width_below, width_above):
         return None
     return float(np.median(lower)), float(np.median(upper))

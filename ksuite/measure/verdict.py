@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ksuite.errors import ExitCode
 from ksuite.machines.machine import Clock
 from ksuite.measure.cost import Cost
-from ksuite.measure.statistics import bands, ratio_interval
+from ksuite.measure.statistics import FEWEST_GUESTS, bands, ratio_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,6 +138,10 @@ def _judge_medians(base: Cost, candidate: Cost, rule: Threshold) -> Comparison:
 
 def _judge_samples(base: Cost, candidate: Cost, rule: Threshold) -> Comparison:
     """Judge costs in real time: what counts is where the whole interval of the change is."""
+    change = candidate.median / base.median - 1
+    if (fewest := min(base.guests, candidate.guests)) < FEWEST_GUESTS:
+        reason = f"too few: {fewest} guests, and {FEWEST_GUESTS} is the least that says anything"
+        return Comparison(base, candidate, change, rule.floor, Verdict.INCOMPARABLE, reason)
     low, high = (end - 1 for end in ratio_interval(base.by_guest, candidate.by_guest))
     verdict, reason = Verdict.INCOMPARABLE, ""
     if two := _two_bands(base, candidate, rule.floor):
@@ -150,7 +154,6 @@ def _judge_samples(base: Cost, candidate: Cost, rule: Threshold) -> Comparison:
         verdict = Verdict.PASS
     else:
         reason = f"undecided: between {low:+.1%} and {high:+.1%}"
-    change = candidate.median / base.median - 1
     return Comparison(base, candidate, change, rule.floor, verdict, reason)
 
 

@@ -154,6 +154,7 @@ class Guests:
         self.builds = {variant: build(variant, directory) for variant in VARIANTS}
         self.kernel = RELEASE
         self.stillborn: KsuiteError | None = None
+        self.stillborn_once: KsuiteError | None = None
         self.unsavable: KsuiteError | None = None
         self.trouble: dict[Callable[..., Any], KsuiteError] = {}
         self.does: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -167,7 +168,8 @@ class Guests:
     def boot(self) -> Guest:
         guest = Guest(self.does)
         guest.kernel = self.kernel
-        guest.stillborn = self.stillborn
+        guest.stillborn = self.stillborn or self.stillborn_once
+        self.stillborn_once = None
         guest.unsavable = self.unsavable
         guest.trouble = dict(self.trouble)
         self.all.append(guest)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,8 +13,10 @@ from ksuite.campaigns import selftest
 from ksuite.campaigns.selftest import PLACES, chosen, slower, summary, try_out
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.series import read_series
+from ksuite.machines.machine import Clock
+from ksuite.measure.cost import Cost
 from ksuite.measure.verdict import Comparison, compare
-from tests.unit.measure.samples import IMAGE, cost
+from tests.unit.measure.samples import IMAGE, WALL, cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +40,11 @@ class StubCheck:
         progress("building")
         StubCheck.asked.append(options)
         patch = read_series(options.series).patches[0].text.decode()
-        self._added = 0 if options.unpatched else int(patch.partition(".rept ")[2].split(";")[0])
+        wanted = r"__ndelay\((\d+)\)" if options.clock is Clock.WALL else r"\.rept (\d+);"
+        found = re.search(wanted, patch)
+        assert found
+        self._added = 0 if options.unpatched else int(found[1])
+        self._clock = options.clock
         self.bench = self
 
     def __enter__(self) -> Self:
@@ -52,7 +59,15 @@ class StubCheck:
     def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
         base = cost(COST, fingerprint=IMAGE)
         candidate = cost(COST + self._added + self.noise, fingerprint=IMAGE)
+        if self._clock is Clock.WALL:
+            base, candidate = (in_real_time(one.median) for one in (base, candidate))
         return {request: compare(base, candidate) for request in requests}
+
+
+def in_real_time(level: float) -> Cost:
+    """Return a cost that five guests agree on, nearly."""
+    windows = (level * (1 + step / 10_000) for step in range(-2, 3))
+    return Cost(WALL, tuple(windows) * 5, guests=5)
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +118,35 @@ def test_what_is_not_seen_each_time_is_not_found() -> None:
     told = summary(trials)
     assert told.least == {}
     assert told.usual == {}
+
+
+def test_real_time_is_judged_in_three_ways() -> None:
+    trials = list(try_out([PLACE], RUNS, clock=Clock.WALL))
+    assert [one.added for one in trials] == [0, 10, 20, 40, 100]
+    assert [one.usual for one in trials] == [0, 0, RUNS, RUNS, RUNS]
+    assert [one.open for one in trials] == [0, RUNS, 0, 0, 0]
+    assert [one.rivals for one in trials] == [
+        {"fixed 5%": fixed, "jumpavg": jumped}
+        for fixed, jumped in ((0, 0), (0, RUNS), (0, RUNS), (0, RUNS), (RUNS, RUNS))
+    ]
+    told = summary(trials)
+    assert told.false == 0
+    assert told.usual["vhost_tx 64 B"].added == 20
+    assert told.rivals["fixed 5%"]["vhost_tx 64 B"].added == 100
+    assert told.rivals["jumpavg"]["vhost_tx 64 B"].added == 10
+
+
+@pytest.mark.parametrize("noise", [-0.1, 0.1])
+def test_any_change_seen_in_real_time_is_false_where_there_is_none(
+    stub: type[StubCheck], noise: float
+) -> None:
+    stub.noise = noise * COST
+    assert summary(list(try_out([PLACE], RUNS, clock=Clock.WALL))).false == RUNS
+
+
+def test_patch_waits_so_many_nanoseconds() -> None:
+    text = slower(f"{{\n{PLACE.before}}}\n", PLACE, 250, Clock.WALL)
+    assert "+\t{ extern void __ndelay(unsigned long); __ndelay(250); }\n" in text
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.file)

@@ -28,6 +28,7 @@ FINGERPRINT = Fingerprint(
     memory_mib=1024,
     qemu="7",
     root="host",
+    host="a machine",
 )
 OTHER = {
     "clock": Clock.WALL,
@@ -42,6 +43,7 @@ OTHER = {
     "memory_mib": 2048,
     "qemu": "8",
     "root": "0badcafe",
+    "host": "another machine",
 }
 """For each field another value."""
 WALL = replace(FINGERPRINT, clock=Clock.WALL)

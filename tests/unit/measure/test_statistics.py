@@ -113,6 +113,20 @@ def test_two_bands_are_found(shape: str, upper: float) -> None:
     assert seen / TRIALS >= 0.98
 
 
+@pytest.mark.parametrize("far", [-300, 500])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_outlier_hides_no_band(shape: str, far: float) -> None:
+    draw = np.random.default_rng(9)
+    seen = 0
+    for _ in range(TRIALS):
+        sample = SHAPES[shape](draw, 25)
+        sample[:12] += 150
+        sample[-1] += far
+        found = bands(sample.tolist())
+        seen += found is not None and abs(found[1] - found[0] - 150) < 20
+    assert seen / TRIALS >= 0.98
+
+
 @pytest.mark.parametrize("outliers", [1, 2, 4])
 def test_outliers_are_no_band(outliers: int) -> None:
     draw = np.random.default_rng(7)

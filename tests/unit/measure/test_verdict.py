@@ -166,6 +166,17 @@ def test_interval_that_leaves_it_open_is_told() -> None:
     assert re.fullmatch(r"undecided: between -\d\.\d% and \+\d\.\d%", seen.reason)
 
 
+@pytest.mark.parametrize("guests", [1, 3])
+@pytest.mark.parametrize("few", ["base", "candidate"])
+def test_few_guests_say_nothing_of_real_time(few: str, guests: int) -> None:
+    """However far apart they are: of how much such guests differ nothing is known."""
+    sides = {"base": wall(*[1000.0] * 5), "candidate": wall(*[2000.0] * 5, seed=2)}
+    sides[few] = wall(*[500.0] * guests)
+    seen = compare(sides["base"], sides["candidate"])
+    assert seen.verdict is Verdict.INCOMPARABLE
+    assert seen.reason == f"too few: {guests} guests, and 4 is the least that says anything"
+
+
 @pytest.mark.parametrize("side", ["base", "candidate"])
 def test_two_bands_are_called_so_and_judged_by_nothing(side: str) -> None:
     sides = {"base": wall(*[1000.0] * 5), "candidate": wall(*[1000.0] * 5, seed=2)}

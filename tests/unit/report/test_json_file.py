@@ -37,6 +37,7 @@ FINGERPRINT = {
     "memory_mib": 1024,
     "qemu": "7",
     "root": "host",
+    "host": "a machine",
 }
 GOLDEN = {
     "schema": 1,
