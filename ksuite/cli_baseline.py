@@ -30,6 +30,7 @@ from ksuite.report.baseline_file import (
     read_baseline,
     write_baseline,
 )
+from ksuite.report.whole_file import must_be_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,6 +63,8 @@ is refused. What is written is always whole.
 COMPARE = """\
 Compare with the baseline NAME another baseline, the candidate's costs in a result that --json has
 written (a path that ends in .json), or, without either, the distro's costs, measured now.
+
+With --scenario only the costs of this suite or scenario are compared.
 
 Only equal fingerprints can be compared: else the answer is INCOMPARABLE, with the fields that
 differ. What only one of both has is named, and judged by nothing.
@@ -156,12 +159,15 @@ def _save(options: argparse.Namespace) -> int:
     path = baseline_path(options.directory, options.name)
     if options.result and options.series:
         raise UserError("SERIES is measured, and --from measures nothing: give one of them")
+    if options.result:
+        _must_measure_nothing(options, "--from")
     if options.variant and not options.result:
         raise UserError("--variant tells which costs of a result to take: it goes with --from")
     if options.scenario:
         check_scenario(options.scenario)
     if path.exists() and not options.force:
         raise UserError(f"there is a baseline {options.name!r} already: replace it by --force")
+    must_be_writable(options.directory)
     if options.result:
         results = [json_file.read(options.result)]
     else:
@@ -173,6 +179,19 @@ def _save(options: argparse.Namespace) -> int:
     written = write_baseline(baseline, options.directory, replace=options.force)
     print(f"{len(baseline.costs)} costs are kept as {baseline.name}, in {printable(str(written))}")
     return int(ExitCode.PASS)
+
+
+def _must_measure_nothing(options: argparse.Namespace, instead: str) -> None:
+    """Refuse what says how to measure, where costs are taken from elsewhere."""
+    given = [
+        f"--{name}"
+        for name in MEASURING
+        if name != "scenario" and getattr(options, name) != OPTIONS[name].get("default")
+    ]
+    given += ["--jobs"] if options.jobs is not None else []
+    if given:
+        msg = f"{', '.join(given)}: nothing is measured, the costs are those of {instead}"
+        raise UserError(msg)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -203,18 +222,23 @@ def _show(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     if options.scenario:
         check_scenario(options.scenario)
+    if options.other is not None:
+        _must_measure_nothing(options, options.other)
     baseline = read_baseline(options.directory, options.name)
     thresholds = thresholds_of(Path(options.thresholds)) if options.thresholds else Thresholds()
     if options.threshold is not None:
         thresholds = replace(thresholds, default=options.threshold)
-    costs = _others(options, baseline)
+    costs = baselines.of_scenario(_others(options, baseline), options.scenario)
+    mine = baselines.of_scenario(
+        {name: stored.cost for name, stored in baseline.costs.items()}, options.scenario
+    )
     compared = baselines.compare(baseline, costs, thresholds)
     print(cost_tables.as_text(cost_tables.compared(compared)), end="")
     for text in cost_tables.reasons(compared):
         print(cost_tables.as_text(text), end="")
     for where, names, others in (
-        (f"only in {baseline.name}", baseline.costs, costs),
-        (f"not in {baseline.name}", costs, baseline.costs),
+        (f"only in {baseline.name}", mine, costs),
+        (f"not in {baseline.name}", costs, mine),
     ):
         if alone := [name for name in names if name not in others]:
             print(f"{where}: {printable(', '.join(alone))}")

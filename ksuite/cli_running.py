@@ -27,7 +27,7 @@ def runner_arguments(
         value = getattr(options, name.replace("-", "_"))
         if value is True:
             arguments += [f"--ks-{name}"]
-        elif value:
+        elif value is not None and value is not False:
             arguments += [f"--ks-{name}", str(value)]
     return [*arguments, "--dist", "worksteal", *_processes(options.jobs)]
 

@@ -43,14 +43,12 @@ def make(
     :raises NothingToCompare: no such cost was measured.
     """
     costs: dict[str, StoredCost] = {}
-    wanted = _scenarios(scenario)
     for result in results:
         must_be_sound(result)
         provenance = provenance_of(result, variant)
         costs |= {
             cost_name: StoredCost(cost, provenance)
-            for cost_name, cost in costs_of(result, variant).items()
-            if wanted is None or cost.fingerprint.scenario in wanted
+            for cost_name, cost in of_scenario(costs_of(result, variant), scenario).items()
         }
     if not costs:
         raise NothingToCompare(f"no cost of the {variant} was measured: there is nothing to save")
@@ -68,11 +66,14 @@ def must_be_sound(result: CheckResult) -> None:
         raise UserError(f"a result with the verdict {result.verdict} makes no baseline: {why}")
 
 
-def _scenarios(name: str | None) -> tuple[str, ...] | None:
-    """Return the scenarios of a suite, or one; None for all."""
-    if name is None:
-        return None
-    return next((suite.scenarios for suite in SUITES if suite.name == name), (name,))
+def of_scenario(costs: Mapping[str, Cost], name: str | None) -> dict[str, Cost]:
+    """Return the costs of a suite's scenarios, or of one; all of them for None."""
+    wanted = next((suite.scenarios for suite in SUITES if suite.name == name), (name,))
+    return {
+        cost_name: cost
+        for cost_name, cost in costs.items()
+        if name is None or cost.fingerprint.scenario in wanted
+    }
 
 
 def compare(

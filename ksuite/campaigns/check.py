@@ -18,7 +18,7 @@ from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store, digest, run_directory
 from ksuite.machines.host import cpu_model, identity, kvm_works, qemu_version
-from ksuite.machines.initrd import guest_code
+from ksuite.machines.image import guest_code
 from ksuite.machines.machine import Clock, Root
 from ksuite.machines.recipe import read_recipe
 from ksuite.machines.snapshot import Snapshot, take_snapshot

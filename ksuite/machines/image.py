@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.store import digest, file_digest
+from ksuite.machines.initrd import agent_code
+from ksuite.machines.recipe import DATA
 from ksuite.processes import contained, run, tool
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class Image:
     path: Path
     digest: str
     versions: dict[str, str]
+
+
+def guest_code() -> str:
+    """Return the SHA-256 of all of a DUT that is ours, in hex: what runs on it, and its recipe.
+
+    With other packages from Debian the same recipe makes another image.
+    """
+    recipe = [(DATA / name).read_bytes() for name in ("dut.toml", "init")]
+    return digest(FORMAT, *recipe, *(part for item in agent_code().items() for part in item))
 
 
 def root_image(recipe: Recipe, store: Store, progress: Callable[[str], None]) -> Image:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import ksuite
 from ksuite.errors import InfrastructureError
-from ksuite.kernels.store import digest
 from ksuite.machines.recipe import DATA
 from ksuite.processes import run, tool
 
@@ -67,11 +66,6 @@ def agent_code() -> dict[str, bytes]:
     package = Path(ksuite.__file__).parent
     paths = [package / "__init__.py", *sorted((package / "dut").glob("*.py"))]
     return {str(path.relative_to(package.parent)): path.read_bytes() for path in paths}
-
-
-def guest_code() -> str:
-    """Return the SHA-256 of what runs on the DUT, in hex."""
-    return digest(*(part for item in agent_code().items() for part in item))
 
 
 def initrd(busybox: bytes, modules_top: Path, release: str, boot_modules: Sequence[str]) -> bytes:

@@ -28,7 +28,7 @@ class Provenance:
     :param series: title of what was the candidate.
     :param series_digest: its SHA-256, in hex.
     :param modules: what had been built, each as "name build-id".
-    :param guest_code: SHA-256 of our code that ran in the guest; costs are the same to the digit
+    :param guest_code: SHA-256 of all of the guest that was ours; costs are the same to the digit
         where it is the same.
     """
 

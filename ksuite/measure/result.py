@@ -75,7 +75,7 @@ class Subject:
     :param identical: base and candidate have the same object code.
     :param not_exercised: files of the series of which no suite says anything.
     :param packages: version by package of the DUT's image; empty where it runs on another root.
-    :param guest_code: SHA-256 of our code that runs on the DUT, in hex.
+    :param guest_code: SHA-256 of all of the DUT that is ours, in hex.
     """
 
     series: str

@@ -65,8 +65,8 @@ def bands(windows: Sequence[float]) -> tuple[float, float] | None:
     inner = gaps[fewest - 1 : len(gaps) - fewest + 1]
     below = int(np.argmax(inner)) + fewest
     lower, upper = values[:below], values[below:]
-    width_below = lower[-1] - np.quantile(lower, OUTLIERS, method="higher")
-    width_above = np.quantile(upper, 1 - OUTLIERS, method="lower") - upper[0]
+    width_below = lower[-1] - lower[int(OUTLIERS * len(lower))]
+    width_above = upper[-1 - int(OUTLIERS * len(upper))] - upper[0]
     if upper[0] - lower[-1] <= max(width_below, width_above):
         return None
     return float(np.median(lower)), float(np.median(upper))

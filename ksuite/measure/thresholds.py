@@ -44,6 +44,9 @@ class Thresholds:
         return Threshold(own / 100, reason=reason, usual=default)
 
 
+MOST_SHOWN = 10**9
+
+
 def read_thresholds(path: Path) -> Thresholds:
     """Read a TOML file.
 
@@ -54,8 +57,8 @@ def read_thresholds(path: Path) -> Thresholds:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"the thresholds {path} can't be read: {error}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"the thresholds {path} can't be read: {error!s:.80}") from error
     _must_be_known(path, "", data, {"default_percent", "percent", "cost"})
     default = data.get("default_percent")
     bare = _table(path, data, "percent", "numbers")
@@ -95,5 +98,7 @@ def _must_be_known(path: Path, where: str, data: dict[str, Any], known: set[str]
 
 def _percent(path: Path, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 100:
-        raise UserError(f"{path}: {name} = {value!r:.40} is no percentage")
+        # Python writes no number of more than 4,300 digits, but in hexadecimal.
+        shown = hex(value) if isinstance(value, int) and value > MOST_SHOWN else repr(value)
+        raise UserError(f"{path}: {name} = {shown:.40} is no percentage")
     return float(value)

@@ -11,11 +11,11 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ksuite.errors import InfrastructureError, UserError
+from ksuite.errors import UserError
 from ksuite.measure.baseline import Baseline, StoredCost
 from ksuite.report.benchmark_json import benchmark, file_of
 from ksuite.report.strict import read_object, structured
-from ksuite.report.whole_file import write_json
+from ksuite.report.whole_file import must_be_writable, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,10 +98,7 @@ def write_baseline(baseline: Baseline, directory: Path, *, replace: bool = False
     :raises InfrastructureError: it can't be written.
     """
     path = baseline_path(directory, baseline.name)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InfrastructureError(f"can't make {directory}: {error.strerror}") from error
+    must_be_writable(directory)
     try:
         write_json(as_plain(baseline), path, replace=replace)
     except FileExistsError as error:

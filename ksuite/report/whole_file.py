@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 def write_json(data: Any, path: Path, *, replace: bool = True) -> None:
     """Write what `json` takes; as `write_text`."""
     write_text(f"{json.dumps(data, indent=1)}\n", path, replace=replace)
+
+
+def must_be_writable(directory: Path) -> None:
+    """Make a directory, and try whether a file can be written there.
+
+    :raises InfrastructureError: it can't.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise InfrastructureError(f"can't write to {directory}: {error.strerror}") from error
 
 
 def write_text(text: str, path: Path, *, replace: bool = True) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.dut import ovs_bare
-from tests.ovs.actions import ACTIONS, Case
-from tests.ovs.packets import UDP4, ipv4, udp4
+from ksuite.dut.ovs_datapath import UPCALL_PORT
+from tests.ovs.actions import ACTIONS, OUT, Case
+from tests.ovs.packets import UDP4, ipv4, only, udp4
 
 if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.ks_scenario("ovs_function")
 
 TIMES = 3
+TELL = ("userspace", UPCALL_PORT)
 PLENTY = (1, 1_000_000, 1_000_000)
 """A meter: number, packets a second, burst."""
 
@@ -33,6 +35,22 @@ def test_actions_on_a_packet_from_user_space(ks_dut: Dut) -> None:
     seen = ks_dut.call(ovs_bare.execute, bytes(UDP4), [ttl, ("output", 2)])
     nothing = {"hit": 0, "missed": 0, "flows": 0}
     assert seen == {"out": {2: [bytes(udp4(ttl=9))]}, "datapath": nothing}
+
+
+@pytest.mark.parametrize("metadata", ["skb_mark", "priority"])
+def test_set_of_what_no_byte_tells(ks_dut: Dut, metadata: str) -> None:
+    """The key of a packet that goes round has it."""
+    frame = bytes(UDP4)
+    turns = [[("set", {metadata: 0x1234}), ("recirc", 1)], [TELL, OUT]]
+    seen = ks_dut.call(ovs_bare.judge, [((1, frame), turns)], [(1, frame)])
+    one = only(seen["frames"])
+    assert one["out"] == {2: [frame]}
+    told = only(one["upcalls"])["key"]
+    assert {name: told[name] for name in ("skb_mark", "priority")} == {
+        "skb_mark": 0,
+        "priority": 0,
+        metadata: 0x1234,
+    }
 
 
 @pytest.mark.parametrize("case", ACTIONS, ids=[case.name for case in ACTIONS])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.ks_scenario("ovs_function")
 
-NEW, ESTABLISHED, REPLY, TRACKED, SOURCE_NAT = 0x01, 0x02, 0x08, 0x20, 0x40
+NEW, ESTABLISHED, REPLY, TRACKED, SOURCE_NAT, DESTINATION_NAT = 0x01, 0x02, 0x08, 0x20, 0x40, 0x80
 """OVS_CS_F_*, include/uapi/linux/openvswitch.h."""
 TRACK = ("ct_state", "ct_zone", "ct_mark")
 ALL_BITS = 0xFFFFFFFF
@@ -110,4 +110,20 @@ def test_source_nat_there_and_back(ks_dut: Dut) -> None:
     out, back = tracked(ks_dut, flows[:1], [(1, REQUEST)]), tracked(ks_dut, flows, [(2, answer)])
     assert out[0]["out"] == {2: [translated]}
     assert out[0]["upcalls"][0]["key"].get("ct_state") == TRACKED | NEW | SOURCE_NAT
+    assert back[0] == {"out": {1: [ANSWER]}, "upcalls": []}
+
+
+def test_destination_nat_there_and_back(ks_dut: Dut) -> None:
+    """As a service's address stands for the host behind it."""
+    inside = Ether(src=HERE, dst=THERE) / IP(src="10.0.0.1", dst="192.0.2.8")
+    translated = bytes(inside / UDP(sport=1000, dport=6000) / DATA)
+    answer = bytes(BACK / IP(src="192.0.2.8", dst="10.0.0.1") / UDP(sport=6000, dport=1000) / DATA)
+    to = {"ip_min": "192.0.2.8", "ip_max": "192.0.2.8", "proto_min": 6000, "proto_max": 6000}
+    flows = [
+        ((1, REQUEST), [committed(nat={"dst": True, **to}), [TELL, ("output", 2)]]),
+        ((2, answer), [[("ct", {"zone": 7, "nat": {}}), ("recirc", 2)], [("output", 1)]]),
+    ]
+    out, back = tracked(ks_dut, flows[:1], [(1, REQUEST)]), tracked(ks_dut, flows, [(2, answer)])
+    assert out[0]["out"] == {2: [translated]}
+    assert out[0]["upcalls"][0]["key"].get("ct_state") == TRACKED | NEW | DESTINATION_NAT
     assert back[0] == {"out": {1: [ANSWER]}, "upcalls": []}

@@ -124,6 +124,9 @@ def test_usage(shell: Shell, words: list[str]) -> None:
         (["save", "it", "--variant", "base"], "goes with --from"),
         (["save", "it", "--scenario", "vhost_tz"], "no scenario named"),
         (["save", "it", "--from", "missing.json"], "can't be read"),
+        (["save", "it", "--from", "ANSWER", "--clock", "wall"], "--clock: nothing is measured"),
+        (["save", "it", "--from", "ANSWER", "--jobs", "2"], "--jobs: nothing is measured"),
+        (["compare", "it", "ANSWER", "--root", "host"], "--root: nothing is measured"),
         (["show", "it"], "no baseline 'it'"),
         (["compare", "it"], "no baseline 'it'"),
         (["compare", "it", "--scenario", "vhost_tz"], "no scenario named"),
@@ -300,6 +303,24 @@ def test_compare_names_what_only_one_has(shell: Shell) -> None:
     assert shell("compare", "old", "new") == 0
     assert "only in old: vhost_rx 64 B" in shell.out
     assert "not in old: vhost_echo 64 B" in shell.out
+
+
+def test_compare_one_scenario(shell: Shell) -> None:
+    shell.keep("old", tx=1000.0, rx=1.0)
+    shell.keep("new", tx=1000.0, rx=2.0)
+    assert shell("compare", "old", "new", "--scenario", "vhost_tx") == 0
+    assert "vhost_rx" not in shell.out
+    assert shell("compare", "old", "new", "--scenario", "vhost") == 1
+
+
+def test_place_is_tried_before_it_is_measured(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(shell, "directory", tmp_path / "file")
+    assert shell("save", "mine") == 3
+    assert "can't write to" in shell.err
+    assert shell.runs == []
 
 
 def test_compare_without_anything_in_common(shell: Shell) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -66,3 +66,15 @@ def test_programs_stay_programs_and_what_all_may_write_stays_so(tmp_path: Path) 
     assert modes == {"bin/program": 0o755, "etc": 0o755, "tmp": 0o1777}
     assert (top / "link").is_symlink()
     assert not any((top / "etc" / name).exists() for name in image.HOSTS_OWN)
+
+
+@pytest.mark.parametrize("part", ["FORMAT", "agent_code", "DATA"])
+def test_all_of_a_guest_that_is_ours_is_told(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = image.guest_code()
+    for name in ("dut.toml", "init"):
+        (tmp_path / name).write_text("another")
+    other: Any = {"FORMAT": "0", "agent_code": lambda: {"ksuite/dut/x.py": b""}, "DATA": tmp_path}
+    monkeypatch.setattr(image, part, other[part])
+    assert image.guest_code() not in {before, ""}

@@ -111,6 +111,8 @@ def test_file(write: Callable[[str | bytes], Path], text: str, thresholds: Thres
         ("default_percent = [1]", "is no percentage"),
         ("default_percent = 2026-01-01", "is no percentage"),
         ("default_percent = -0.1", "default_percent = -0.1 is no percentage"),
+        (f"default_percent = 0x1{'0' * 5000}", "default_percent = 0x10000000"),
+        (f"default_percent = {'1' * 5000}", "can't be read"),
         ("default_percent = 100", "default_percent = 100 is no percentage"),
         ("default_percent = nan", "default_percent = nan is no percentage"),
         ("default_percent = inf", "default_percent = inf is no percentage"),

@@ -324,5 +324,5 @@ def test_of_several_at_once_one_stands_whole(tmp_path: Path, force: bool) -> Non
 
 def test_place_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InfrastructureError, match="can't make"):
+    with pytest.raises(InfrastructureError, match="can't write to"):
         write_baseline(baseline(tx=1.0), tmp_path / "file")
