@@ -3,6 +3,15 @@
 
 import sys
 
-from ksuite.cli import main
+from ksuite.interrupts import fatal_interrupts
 
-sys.exit(main())
+
+def run() -> int:
+    """Import all of ksuite, then run it."""
+    with fatal_interrupts():
+        from ksuite.cli import main  # noqa: PLC0415
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

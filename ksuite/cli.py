@@ -14,6 +14,7 @@ from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.campaigns.suites import check_scenario, suites_for
 from ksuite.cli_running import runner_arguments
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
+from ksuite.interrupts import fatal_interrupts
 from ksuite.kernels.series import read_series
 from ksuite.machines.console import printable
 from ksuite.measure.result import refused
@@ -104,7 +105,8 @@ def _add_chart(drawing: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     # pytest is imported late: doctor has to work where it is missing.
-    from ksuite.runner import run_suites  # noqa: PLC0415
+    with fatal_interrupts():
+        from ksuite.runner import run_suites  # noqa: PLC0415
 
     if options.scenario:
         check_scenario(options.scenario)

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import pytest
 
 from ksuite.errors import ExitCode
+from ksuite.interrupts import fatal_interrupts, interrupt_once
 from ksuite.pytest_workers import RUN
 
 _PYTEST_CODES: dict[int, ExitCode] = {
@@ -31,6 +31,10 @@ class _Watch:
         self.concluded = False
         self.broken = False
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self) -> None:
+        interrupt_once()
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.broken |= report.failed
 
@@ -42,21 +46,15 @@ class _Watch:
 
 def run_suites(arguments: list[str]) -> int:
     """Run pytest with these arguments and return an exit code of `ExitCode`."""
-    signal.signal(signal.SIGINT, _interrupt_once)
     watch = _Watch()
-    code = int(pytest.main(arguments, plugins=[watch]))
+    # Until the plugins are there.
+    with fatal_interrupts():
+        code = int(pytest.main(arguments, plugins=[watch]))
     if watch.concluded:
         return code
     if watch.broken:
         return int(ExitCode.INFRASTRUCTURE)
     return int(_PYTEST_CODES.get(code, ExitCode.INFRASTRUCTURE))
-
-
-def _interrupt_once(_signal: int, _frame: object) -> None:
-    # tox hands on a Ctrl-C that we have had from the terminal already: the second one must not
-    # break into the clearing up after the first.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -14,12 +14,10 @@ import socket
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from pyroute2 import IPRoute
-
 from ksuite.dut import tc
 from ksuite.dut.calls import counted
 from ksuite.dut.cpu import prompt_softirqs
-from ksuite.dut.links import dropped_packets, veth
+from ksuite.dut.links import dropped_packets, set_state, veth
 from ksuite.dut.packet import PACKET_QDISC_BYPASS, SOL_PACKET, PacketRing
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ Observation = dict[str, Any]
 SLOT_BYTES = 2048
 HOOKS = {"ingress": "port", "egress": "gen"}
 """On which end of the veth pair a rule sits."""
+COUNTED = ("packets", "bytes", "drops", "overlimits")
 INDEX = 1
 """Of the action under test."""
 
@@ -67,7 +66,7 @@ def forward(
         rule = f"filter add dev {HOOKS[hook]} {hook} protocol all pref 1 matchall"
         tc.run([f"{rule} action mirred index {INDEX} {then}".rstrip()])
         if target == "down":
-            _take_down("out")
+            set_state("out", up=False)
         elif target == "replaced":
             target_links.close()
             stack.enter_context(veth("out", "sink"))
@@ -81,6 +80,7 @@ def forward(
         send(frames, hook)
         called = calls.counts()
         seen = sinks["port"].take()
+        actions = tc.actions(HOOKS[hook], hook)
         return {
             "clones": called["skb_clone"],
             "queued": called["netif_rx"],
@@ -88,8 +88,8 @@ def forward(
             "seen": seen,
             "passed": dropped_packets("port") - before if hook == "ingress" else len(seen),
             "drops": tc.hook_drops(HOOKS[hook]),
-            "actions": _statistics(HOOKS[hook], hook),
-            "to": tc.actions(HOOKS[hook], hook)[0]["to_dev"],
+            "actions": [_statistics(action) for action in actions],
+            "to": actions[0]["to_dev"],
         }
 
 
@@ -104,13 +104,5 @@ def send(frames: Sequence[bytes], hook: str) -> None:
                 source.send(frame)
 
 
-def _take_down(name: str) -> None:
-    with IPRoute() as routes:
-        routes.link("set", index=routes.link_lookup(ifname=name)[0], state="down")
-
-
-def _statistics(interface: str, hook: str) -> list[dict[str, int]]:
-    return [
-        {name: int(action["stats"][name]) for name in ("packets", "bytes", "drops", "overlimits")}
-        for action in tc.actions(interface, hook)
-    ]
+def _statistics(action: dict[str, Any]) -> dict[str, int]:
+    return {name: int(action["stats"][name]) for name in COUNTED}

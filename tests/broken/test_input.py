@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,31 +161,48 @@ def test_killed_at_any_moment(
     assert not re.search(f"virtme|ksuite|{re.escape(str(tmp_path))}", mounts)
 
 
-def _wait_and_collect(pid: int, seconds: float) -> set[int]:
+@dataclass(frozen=True)
+class Process:
+    """One of this host's, as /proc/PID/stat has it, proc(5).
+
+    :param started: in clock ticks since the host booted: numbers are given again, and soon.
+    """
+
+    pid: int
+    parent: int
+    started: int
+    name: str
+
+
+def _processes() -> dict[int, Process]:
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        # One that ends while it is looked at is as good as gone.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            before, _, after = (place / "stat").read_text().rpartition(")")
+            words = after.split()
+            name = before.partition("(")[2]
+            pid = int(place.name)
+            found[pid] = Process(pid, int(words[1]), int(words[19]), name)
+    return found
+
+
+def _wait_and_collect(pid: int, seconds: float) -> set[Process]:
     """Sleep, and return every process that was then below `pid`."""
     time.sleep(seconds)
-    tree = {pid}
+    found, below = _processes(), {pid}
     for _ in range(8):
-        for place in Path("/proc").glob("[0-9]*"):
-            try:
-                parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            if parent in tree:
-                tree.add(int(place.name))
-    return tree - {pid}
+        below |= {one.pid for one in found.values() if one.parent in below}
+    return {found[one] for one in below & found.keys() if one != pid}
 
 
-def _gone(pids: set[int], within_seconds: float = 5) -> set[str]:
+def _gone(processes: set[Process], within_seconds: float = 5) -> set[str]:
     """Return the names of those that are still there after so long."""
     deadline = time.monotonic() + within_seconds
     left: set[str] = set()
     while time.monotonic() < deadline:
-        left = set()
-        for pid in pids:
-            # One that dies while it is looked at answers ESRCH, which is as good as gone.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                left.add(Path(f"/proc/{pid}/comm").read_text().strip())
+        there = {(one.pid, one.started) for one in _processes().values()}
+        left = {one.name for one in processes if (one.pid, one.started) in there}
         if not left:
             break
         time.sleep(0.1)

@@ -14,6 +14,7 @@ PACKAGE = TOP / "ksuite"
 
 LAYERS = {
     "errors": 0,
+    "interrupts": 1,
     "plain": 1,
     "processes": 1,
     "kernels": 2,
