@@ -48,26 +48,17 @@ def test_redirect_at_ingress_moves_the_packet_itself(ks_dut: Dut, control: str) 
     assert forward(ks_dut, "ingress", "redirect", control)["clones"] == 0
 
 
-@pytest.mark.parametrize(
-    ("hook", "kind", "control"),
-    [
-        *(("ingress", "redirect", control) for control in GOING_ON),
-        *(("ingress", "mirror", control) for control in (*ENDING, *GOING_ON)),
-        *(("egress", kind, "stolen") for kind in ("redirect", "mirror")),
-    ],
-)
-def test_who_may_still_look_at_the_packet_keeps_it(
-    ks_dut: Dut, hook: str, kind: str, control: str
-) -> None:
-    assert forward(ks_dut, hook, kind, control)["clones"] == len(batch())
-
-
 @pytest.mark.parametrize("control", [*ENDING, *GOING_ON])
 @pytest.mark.parametrize("kind", ["redirect", "mirror"])
 @pytest.mark.parametrize("hook", ["ingress", "egress"])
 def test_frames_arrive_unchanged(ks_dut: Dut, hook: str, kind: str, control: str) -> None:
-    """Once each, in order, at the target; and past the hook where the rule goes on."""
+    """Once each, in order, at the target; and past the hook where the rule goes on.
+
+    What goes there is a clone of the packet, wherever somebody may still look at that one.
+    """
     seen = forward(ks_dut, hook, kind, control)
+    if (hook, kind) != ("ingress", "redirect") or control in GOING_ON:
+        assert seen["clones"] == len(batch())
     assert seen["arrived"] == batch()
     # Whether a packet that was redirected is then "dropped" depends on whose clone it was.
     if control != "drop" or kind == "mirror":
