@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
+BUILD_PLACE = "/build"
+"""Where a build root has room for what is to be built."""
 NOBODY = 65534
 """uid and gid of Debian's nobody/nogroup, which own nothing."""
 
@@ -45,17 +47,25 @@ def tool(name: str, package: str) -> str:
     return path
 
 
-def contained(*, drop_root: bool = False, network: bool = False) -> list[str]:
+def contained(
+    *, drop_root: bool = False, network: bool = False, root: tuple[Path, Path] | None = None
+) -> list[str]:
     """Return the command prefix that runs a child in PID and network namespaces of its own.
 
     :param drop_root: run as nobody, without capabilities; for code that we don't trust.
     :param network: leave it the host's network; for what fetches packages.
+    :param root: its root directory, and what it finds there at `BUILD_PLACE`.
     """
     prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
     if os.geteuid() != 0:
         prefix += ["--user", "--map-current-user"]
     prefix += [] if network else ["--net"]
     prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
+    if root is not None:
+        # These mounts are seen by nobody else, and go with the namespace.
+        mounting = f'mount --bind "$2" "$1{BUILD_PLACE}" && mount -t proc none "$1/proc"'
+        entering = f'{mounting} && cd "$1" && shift 2 && exec chroot . "$@"'
+        prefix += ["sh", "-c", entering, "sh", *map(str, root)]
     if drop_root and os.geteuid() == 0:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
         prefix += ["setpriv", "--pdeathsig=KILL", f"--reuid={NOBODY}", f"--regid={NOBODY}"]

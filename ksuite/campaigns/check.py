@@ -15,7 +15,8 @@ from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series, read_series
-from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
+from ksuite.kernels.source import KernelSource, check_compiler, unpack
+from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store, digest, run_directory
 from ksuite.machines.host import cpu_model, identity, kvm_works, qemu_version
 from ksuite.machines.image import guest_code
@@ -65,11 +66,11 @@ class Check:
         self.series: Series = read_series(options.series or suites[0].series)
         self.suites = tuple(suites) or suites_for(self.series.files)
         self.spec = options.spec
-        self.source: KernelSource = distro_source(options.kernel)
-        _must_be_for(self.series, self.source)
         self.progress = progress
-        self._stack = ExitStack()
         self._store = Store.default()
+        self.source: KernelSource = find_source(options.kernel, self._store, progress)
+        _must_be_for(self.series, self.source)
+        self._stack = ExitStack()
         self._kvm = False
         self.bench: Bench
 
@@ -101,6 +102,9 @@ class Check:
 
     def _prepare(self) -> None:
         check_compiler(self.source)
+        if self.source.build_root and not self.options.restores:
+            msg = f"{self.source.name} runs from our image: not with --root host or --clock wall"
+            raise UserError(msg)
         directory = self._stack.enter_context(run_directory())
         self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
         self.qemu = qemu_version()

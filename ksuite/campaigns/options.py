@@ -123,7 +123,12 @@ def vcpus(text: str) -> int:
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "kernel": {"metavar": "NAME", "default": "distro", "help": "the base kernel (default: distro)"},
+    "kernel": {
+        "metavar": "NAME",
+        "default": "distro",
+        "help": "the base kernel: distro, or debian:5.10, debian:6.1, debian:6.12, debian:7.2, "
+        "which are fetched (default: distro; see `ksuite kernels --help`)",
+    },
     "scenario": {
         "metavar": "NAME",
         "help": f"run only this suite or scenario: {', '.join(SCENARIO_NAMES)}",

@@ -25,7 +25,7 @@ from ksuite.kernels.patching import apply_series
 from ksuite.kernels.plan import ModuleTarget, is_inert
 from ksuite.kernels.source import KernelSource, check_compiler
 from ksuite.kernels.store import Store, digest
-from ksuite.processes import NOBODY, contained, run, tool
+from ksuite.processes import BUILD_PLACE, NOBODY, contained, run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -194,7 +194,11 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
         # The builder must get at its files, and at nothing beside them.
         scratch.chmod(0o711)
         status = _make(job, top)
-        log = _read(top / "make.log", LOG_BYTES).decode(errors="replace").replace(f"{top}/", "")
+        log = (
+            _read(top / "make.log", LOG_BYTES)
+            .decode(errors="replace")
+            .replace(f"{_seen_as(job, top)}/", "")
+        )
         if status != 0:
             return log, None
         places = {target.file: top / target.directory / target.file for target in job.targets}
@@ -228,17 +232,26 @@ def _everything(top: Path) -> Iterator[Path]:
 
 def _make(job: _Job, top: Path) -> int:
     """Run make as nobody with its output in ``make.log``, and return its exit status."""
-    environment = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": str(top)}
+    seen = _seen_as(job, top)
+    environment = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": seen}
+    root = job.source.build_root
+    headers = job.source.headers
     command = [
-        *contained(drop_root=True),
+        *contained(drop_root=True, root=(root, top) if root else None),
         *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--"),
-        *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", str(top / "make.log")),
-        *("make", f"-j{os.cpu_count() or 1}", "-C", str(job.source.headers), f"M={top}"),
+        *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", f"{seen}/make.log"),
+        *("make", f"-j{os.cpu_count() or 1}"),
+        *("-C", f"/{headers.relative_to(root)}" if root else str(headers), f"M={seen}"),
         f"LDFLAGS_MODULE={LINK_FLAGS}",
-        f"KCFLAGS={FLAGS.format(top=top)}",
+        f"KCFLAGS={FLAGS.format(top=seen)}",
         *(f"{target.directory}/{target.file}" for target in job.targets),
     ]
     return run(command, cwd=top, env=environment, timeout_seconds=TIME_SECONDS).returncode
+
+
+def _seen_as(job: _Job, top: Path) -> str:
+    """Return where the builder finds its files."""
+    return BUILD_PLACE if job.source.build_root else str(top)
 
 
 def _read(path: Path, most_bytes: int) -> bytes:

@@ -37,6 +37,8 @@ class KernelSource:
     :param modules: the directory of its modules.
     :param tarball: its source, patched by the distro.
     :param compiler: first line of what the compiler that built it says of itself.
+    :param build_root: what that compiler runs in, if it is not this host's: a directory that holds
+        a system of its own, and the headers.
     """
 
     name: str
@@ -48,6 +50,16 @@ class KernelSource:
     modules: Path
     tarball: Path
     compiler: str
+    build_root: Path | None = None
+
+    @property
+    def header_directories(self) -> tuple[Path, ...]:
+        """What its headers are spread over: the release's own, and those that it includes."""
+        links = [self.modules / name for name in ("build", "source")]
+        # The links say where they are in the system that they belong to.
+        names = {link.readlink().name for link in links if link.is_symlink()}
+        places = {self.headers.parent / name for name in names} | {self.headers}
+        return tuple(sorted(place for place in places if place.is_dir()))
 
 
 def distro_source(name: str = "distro") -> KernelSource:
@@ -73,7 +85,7 @@ def distro_source(name: str = "distro") -> KernelSource:
         headers=headers,
         modules=Path(f"/lib/modules/{release}"),
         tarball=Path(f"/usr/src/linux-source-{series}.tar.xz"),
-        compiler=_config_text(config, "CONFIG_CC_VERSION_TEXT"),
+        compiler=config_text(config, "CONFIG_CC_VERSION_TEXT"),
     )
     order = source.modules / "modules.order"
     for path in (source.image, headers / "Makefile", order, source.tarball):
@@ -111,7 +123,12 @@ def check_compiler(source: KernelSource) -> None:
     :raises InfrastructureError: it is another one, or missing.
     """
     command = source.compiler.split(maxsplit=1)[0]
-    done = run([tool(command, command), "--version"], env=_ENVIRONMENT)
+    prefix: list[str | Path] = []
+    if source.build_root:
+        prefix = [tool("chroot", "coreutils"), source.build_root]
+    else:
+        tool(command, command)
+    done = run([*prefix, command, "--version"], env=_ENVIRONMENT)
     found = done.stdout.decode(errors="replace").partition("\n")[0].strip()
     if found != source.compiler:
         msg = (
@@ -154,7 +171,11 @@ def _newest_release(versions: dict[str, str], series: str) -> str:
     return max(whole, key=lambda match: int(match[2]))[1]
 
 
-def _config_text(config: Path, option: str) -> str:
+def config_text(config: Path, option: str) -> str:
+    """Return the text that a kernel configuration has for an option.
+
+    :raises InfrastructureError: it can't be read, or has none.
+    """
     try:
         text = config.read_text(encoding="utf-8")
     except OSError as error:

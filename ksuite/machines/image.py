@@ -7,6 +7,7 @@ Nothing in them is this host's, so that a DUT is the same on every machine.
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import shutil
 import stat
@@ -35,6 +36,7 @@ EPOCH = "1767225600"
 UUID = "6b737569-7465-4000-8000-000000000000"
 ALIGN_BYTES = 2 << 20
 """The kernel maps persistent memory in sections of this size."""
+HEADERS = Path("/usr/src")
 PYTHON_VERSION = "3.11"
 BUILD_SECONDS = 900
 HOSTS_OWN = ("hostname", "hosts", "resolv.conf")
@@ -104,8 +106,8 @@ def kernel_image(
         try:
             _copy_modules(source, recipe, top / "usr" / "lib" / "modules" / source.release)
             _command([tool("depmod", "kmod"), "-b", str(top / "usr"), source.release])
-            for headers in _header_directories(source):
-                place = top / headers.relative_to("/")
+            for headers in source.header_directories:
+                place = top / HEADERS.relative_to("/") / headers.name
                 shutil.copytree(headers, place, symlinks=True)
             pack(top, into, {})
         finally:
@@ -180,13 +182,11 @@ def _copy_modules(source: KernelSource, recipe: Recipe, into: Path) -> None:
         shutil.copy(source.modules / name, into)
     for link in ("build", "source"):
         if (source.modules / link).is_symlink():
-            (into / link).symlink_to((source.modules / link).resolve())
-
-
-def _header_directories(source: KernelSource) -> list[Path]:
-    """Return where a kernel's headers are: the release's own, and those that it includes."""
-    places = {(source.modules / link).resolve() for link in ("build", "source")}
-    return sorted({place for place in places if place.is_dir()} | {source.headers.resolve()})
+            (into / link).symlink_to(HEADERS / (source.modules / link).readlink().name)
+    for packed in into.rglob("*.ko.xz"):
+        # The DUT's tools are the same for all kernels, and need not know how each is packed.
+        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
+        packed.unlink()
 
 
 def leave_no_trace_of_this_host(top: Path) -> None:

@@ -6,6 +6,7 @@ A "newc" archive: Documentation/driver-api/early-userspace/buffer-format.rst of 
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 from pathlib import Path
@@ -18,6 +19,8 @@ from ksuite.processes import run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ksuite.machines.recipe import Recipe
 
 _INSMOD = re.compile(r"^insmod (\S+)", re.MULTILINE)
 
@@ -68,11 +71,11 @@ def agent_code() -> dict[str, bytes]:
     return {str(path.relative_to(package.parent)): path.read_bytes() for path in paths}
 
 
-def initrd(busybox: bytes, modules_top: Path, release: str, boot_modules: Sequence[str]) -> bytes:
+def initrd(busybox: bytes, modules_top: Path, release: str, recipe: Recipe) -> bytes:
     """Return the archive for a kernel.
 
     :param modules_top: the directory that lib/modules/RELEASE is in.
-    :param boot_modules: names of modules that init loads, with what they depend on.
+    :param recipe: names the modules that init loads, with what they depend on.
     :raises InfrastructureError: the kernel lacks one.
     """
     archive = Archive()
@@ -82,9 +85,15 @@ def initrd(busybox: bytes, modules_top: Path, release: str, boot_modules: Sequen
     archive.file("bin/busybox", busybox, executable=True)
     archive.file("init", (DATA / "init").read_bytes(), executable=True)
     order = []
-    for path in _with_dependencies(modules_top, release, boot_modules):
-        archive.file(f"modules/{path.name}", path.read_bytes())
-        order.append(path.name)
+    listed = (modules_top / "lib" / "modules" / release / "modules.order").read_text()
+    there = {Path(line).name.partition(".")[0] for line in listed.splitlines()}
+    names = [name for name in recipe.boot_modules if name in there or name not in recipe.may_lack]
+    for path in _with_dependencies(modules_top, release, names):
+        packed = path.suffix == ".xz"
+        name = path.stem if packed else path.name
+        data = path.read_bytes()
+        archive.file(f"modules/{name}", lzma.decompress(data) if packed else data)
+        order.append(name)
     archive.file("modules/order", "\n".join(order).encode())
     for name, data in agent_code().items():
         archive.file(name, data)

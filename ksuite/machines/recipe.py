@@ -25,6 +25,7 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 class Recipe:
     """The packages of the root image, and what of a kernel goes into the kernel image.
 
+    :param may_lack: what a kernel need not have of its modules.
     :param extra: Debian packages that the user wants besides.
     """
 
@@ -35,6 +36,7 @@ class Recipe:
     modules: tuple[str, ...]
     kernel_leaves_out: tuple[str, ...]
     boot_modules: tuple[str, ...]
+    may_lack: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
     @cached_property
@@ -65,6 +67,7 @@ def read_recipe(extra_packages: Path | None = None) -> Recipe:
         modules=tuple(kernel["modules"]),
         kernel_leaves_out=tuple(kernel["leave_out"]),
         boot_modules=tuple(kernel["boot"]),
+        may_lack=tuple(kernel["may_lack"]),
         extra=_extra(extra_packages) if extra_packages else (),
     )
 

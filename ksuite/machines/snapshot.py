@@ -80,7 +80,7 @@ def take_snapshot(
     files = DutFiles(source.image, Path("initrd"), root.path, kernel.path)
     busybox = root.path.with_name("busybox").read_bytes()
     top = source.modules.parent.parent.parent
-    archive = initrd(busybox, top, source.release, recipe.boot_modules)
+    archive = initrd(busybox, top, source.release, recipe)
     key = digest(
         FORMAT,
         root.digest,

@@ -28,6 +28,7 @@ LAYERS = {
     "runner": 10,
     "cli_running": 11,
     "cli_baseline": 12,
+    "cli_kernels": 12,
     "cli_selftest": 12,
     "cli": 13,
     "__main__": 14,

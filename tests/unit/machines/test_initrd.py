@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,33 @@ def archive(source: KernelSource) -> bytes:
 
 def make(source: KernelSource, *modules: str) -> bytes:
     top = source.modules.parent.parent.parent
-    return initrd(BUSYBOX, top, source.release, modules)
+    return initrd(BUSYBOX, top, source.release, replace(read_recipe(), boot_modules=modules))
+
+
+def test_module_that_a_kernel_may_lack_is_left_out(source: KernelSource) -> None:
+    top = source.modules.parent.parent.parent
+    recipe = replace(read_recipe(), boot_modules=("erofs", "nope"), may_lack=("nope",))
+    with_it = replace(recipe, boot_modules=("erofs",))
+    archives = [initrd(BUSYBOX, top, source.release, one) for one in (recipe, with_it)]
+    assert archives[0] == archives[1]
+    with pytest.raises(InfrastructureError, match="can't run a DUT"):
+        initrd(BUSYBOX, top, source.release, replace(recipe, may_lack=()))
+
+
+def test_packed_modules_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DUT's busybox can't."""
+    place = tmp_path / "lib" / "modules" / "1.0"
+    place.mkdir(parents=True)
+    (place / "it.ko.xz").write_bytes(lzma.compress(b"a module"))
+    (place / "modules.order").write_text("it.ko\n")
+    monkeypatch.setattr(
+        "ksuite.machines.initrd._with_dependencies", lambda *_: [place / "it.ko.xz"]
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    files = unpack(initrd(BUSYBOX, tmp_path, "1.0", read_recipe()), out)
+    assert files["modules/it.ko"] == b"a module"
+    assert files["modules/order"] == b"it.ko"
 
 
 def test_files_and_the_directories_that_they_are_in(tmp_path: Path) -> None:

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's kernels of any release, each with the headers, source and compiler that belong to it.
+
+They are extracted into a directory of the store and never installed: no maintainer script runs, and
+the host's own packages are left alone. Modules are built in there (chroot), so that neither the
+host's compiler nor its C library matters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.source import KernelSource, config_text
+from ksuite.kernels.store import Store, run_directory
+from ksuite.processes import contained, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MIRROR = "http://deb.debian.org/debian"
+SECURITY = "http://deb.debian.org/debian-security"
+KIND = "kernel"
+FETCH_SECONDS = 1800
+TOOLS = (
+    "make",
+    "dash",
+    "coreutils",
+    "sed",
+    "mawk",
+    "grep",
+    "findutils",
+    "util-linux",
+    "base-files",
+)
+"""What Kbuild calls besides the compiler, which the headers depend on."""
+_PRIVATE = """\
+Dir "{place}";
+Dir::Etc "{place}";
+Dir::Etc::sourcelist "{place}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::trusted "/etc/apt/trusted.gpg";
+Dir::Etc::trustedparts "/etc/apt/trusted.gpg.d";
+Dir::State "{place}/state";
+Dir::State::status "{place}/status";
+Dir::Cache "{place}/cache";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+"""
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_LISTED = re.compile(r"^\s*\S+ \|\s+(\S+) \| ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where a series of kernels is kept.
+
+    :param suite: of Debian, whose compiler and C library go with it.
+    :param kernels: the suite that its newest version is in.
+    """
+
+    suite: str
+    kernels: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The package sources, sources.list(5)."""
+        mirror = SECURITY if self.kernels.endswith("-security") else MIRROR
+        return (f"deb {MIRROR} {self.suite} main", f"deb {mirror} {self.kernels} main")
+
+
+RELEASES = {
+    "5.10": Release("bullseye", "bullseye-security"),
+    "6.1": Release("bookworm", "bookworm-security"),
+    "6.12": Release("bookworm", "bookworm-backports"),
+    "7.2": Release("trixie", "trixie-backports"),
+}
+"""By series, what ``debian:SERIES`` stands for."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A kernel that Debian has.
+
+    :param release: what ``uname -r`` says in it.
+    :param version: of its packages.
+    """
+
+    release: str
+    version: str
+
+
+def debian_source(
+    series: str, store: Store, progress: Callable[[str], None] = lambda _: None
+) -> KernelSource:
+    """Return a kernel of a series: the newest of those in the store, fetched if there is none.
+
+    :raises UserError: Debian's releases have no such series.
+    :raises InfrastructureError: it can't be fetched.
+    """
+    _known(series)
+    kept = kept_kernels(store, series)
+    entry = kept[0] if kept else fetch(series, store, progress)
+    return read_source(series, entry)
+
+
+def kept_kernels(store: Store, series: str) -> list[Path]:
+    """Return the entries of a series in the store, the newest first."""
+    found = sorted(
+        (store.root / KIND).glob(f"debian-{series}-*"), key=lambda place: _order(place.name)
+    )
+    return [place for place in reversed(found) if store.entry(KIND, place.name)]
+
+
+def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the entry of the newest kernel of a series, downloaded unless it is in the store.
+
+    :raises UserError: Debian's releases have no such series.
+    :raises InfrastructureError: no network, or no room.
+    """
+    release = _known(series)
+    progress(f"asking Debian for its newest {series}")
+    with run_directory() as directory:
+        package, extra = _newest(series, release, directory)
+
+    def make(into: Path) -> None:
+        progress(f"fetching {package.release} ({package.version}) with its compiler")
+        root = into / "root"
+        _extract(release, [*TOOLS, *extra], root)
+        (root / "usr" / "bin" / "awk").symlink_to("mawk")
+        (root / "build").mkdir()
+        headers = root / "usr" / "src" / f"linux-headers-{package.release}"
+        # Only there to make BTF of debug information, which our modules don't have.
+        (headers / "vmlinux").unlink(missing_ok=True)
+        _command([tool("depmod", "kmod"), "-b", str(_modules_top(root)), package.release])
+        facts = {"release": package.release, "version": package.version}
+        (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    return store.obtain(KIND, f"debian-{series}-{package.version}", make)
+
+
+def read_source(series: str, entry: Path) -> KernelSource:
+    """Return the kernel that an entry of the store holds.
+
+    :raises InfrastructureError: parts of it are missing.
+    """
+    facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+    release, root = facts["release"], entry / "root"
+    modules = _modules_top(root) / "lib" / "modules" / release
+    boot = root / "boot"
+    config = _first(boot / f"config-{release}", modules / "config")
+    return KernelSource(
+        name=f"debian:{series}",
+        release=release,
+        version=facts["version"],
+        image=_first(boot / f"vmlinuz-{release}", modules / "vmlinuz"),
+        config=config,
+        headers=_first(root / "usr" / "src" / f"linux-headers-{release}"),
+        modules=modules,
+        tarball=_first(root / "usr" / "src" / f"linux-source-{series}.tar.xz"),
+        compiler=config_text(config, "CONFIG_CC_VERSION_TEXT"),
+        build_root=root,
+    )
+
+
+def _known(series: str) -> Release:
+    if series not in RELEASES:
+        known = ", ".join(f"debian:{name}" for name in RELEASES)
+        raise UserError(f"unknown kernel 'debian:{series}': known are {known}")
+    return RELEASES[series]
+
+
+def _newest(series: str, release: Release, directory: Path) -> tuple[Package, list[str]]:
+    """Return the newest kernel whose source is there too, and the packages that it is made of."""
+    configuration = _private_apt(release, directory)
+    apt = ["apt-get", "-c", str(configuration)]
+    _command([*contained(network=True), *apt, "update"], fetches=True)
+    cache = ["apt-cache", "-c", str(configuration)]
+    name = rf"^linux-headers-{re.escape(series)}\.[0-9.]+([+-][a-z0-9.]+)?-amd64$"
+    listed = _command([*cache, "search", "--names-only", name])
+    versions = _versions(cache, f"linux-source-{series}")
+    headers = [line.split()[0] for line in listed.splitlines()]
+    found = [
+        Package(name.removeprefix("linux-headers-"), version)
+        for name in headers
+        for version in _versions(cache, name) & versions
+    ]
+    if not found:
+        have = ", ".join(release.lines)
+        msg = f"Debian has no {series} with headers and source of one version: {have}"
+        raise InfrastructureError(msg)
+    newest = max(found, key=lambda one: _order(one.version))
+    image = [f"linux-image-{newest.release}"]
+    # From 7.1 on an image is made of several packages, and its own only installs it.
+    if _versions(cache, f"linux-binary-{newest.release}"):
+        image = [f"linux-{part}-{newest.release}" for part in ("binary", "modules")]
+    names = [*image, f"linux-headers-{newest.release}", f"linux-source-{series}"]
+    return newest, [f"{one}={newest.version}" for one in names]
+
+
+def _versions(cache: Sequence[str], package: str) -> set[str]:
+    return set(_LISTED.findall(_command([*cache, "madison", package])))
+
+
+def _order(version: str) -> list[int]:
+    """Return by what one version of a kernel package is newer than another."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _private_apt(release: Release, directory: Path) -> Path:
+    """Return the configuration of an apt that shares nothing with the host's but the keys."""
+    for name in ("state/lists/partial", "cache/archives/partial"):
+        (directory / name).mkdir(parents=True)
+    (directory / "status").touch()
+    (directory / "sources.list").write_text("\n".join(release.lines) + "\n", encoding="utf-8")
+    configuration = directory / "apt.conf"
+    configuration.write_text(_PRIVATE.format(place=directory), encoding="utf-8")
+    return configuration
+
+
+def _extract(release: Release, packages: Sequence[str], root: Path) -> None:
+    command = [*contained(network=True), tool("mmdebstrap", "mmdebstrap"), "--variant=extract"]
+    command += ["--format=directory", '--aptopt=APT::Install-Recommends "false"']
+    # What is older has the same name in the release itself.
+    command += [f'--aptopt=APT::Default-Release "{release.kernels}"']
+    command += [f"--include={','.join(packages)}", release.suite, str(root), *release.lines]
+    _command(command, fetches=True)
+
+
+def _modules_top(root: Path) -> Path:
+    """Return the directory that lib/modules is in: newer releases have it below usr."""
+    return root / "usr" if (root / "usr" / "lib" / "modules").is_dir() else root
+
+
+def _first(*places: Path) -> Path:
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise InfrastructureError(f"{places[0]} is missing: ksuite kernels prune, and fetch again")
+    return found
+
+
+def _command(command: Sequence[str], *, fetches: bool = False) -> str:
+    done = run(command, env=_ENVIRONMENT, timeout_seconds=FETCH_SECONDS)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").splitlines()
+        errors = [line for line in said if line.startswith(("E:", "W:"))] or said
+        what = "can't fetch a kernel from Debian" if fetches else f"{Path(command[0]).name} fails"
+        raise InfrastructureError(f"{what}: " + "\n".join(errors[-3:])[:600])
+    return done.stdout.decode(errors="replace")
