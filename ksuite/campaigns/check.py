@@ -7,12 +7,11 @@ import hashlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
 from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
+from ksuite.kernels.made_for import series_for
 from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, check_compiler, unpack
@@ -35,20 +34,6 @@ if TYPE_CHECKING:
 UNPATCHED = "(none: the distro's source as it is)"
 
 
-def _must_be_for(series: Series, source: KernelSource) -> None:
-    """Refuse a series whose own meta says that it is made for other kernels."""
-    if series.meta is None:
-        return
-    upstream = source.version.partition("-")[0]
-    try:
-        fits = SpecifierSet(series.meta.kernels).contains(upstream)
-    except InvalidSpecifier as error:
-        raise UserError(f"{series.origin}: meta.toml: kernels: {error}") from error
-    if not fits:
-        msg = f"{series.origin} is for kernels {series.meta.kernels}, and this one is {upstream}"
-        raise NothingToCompare(msg)
-
-
 class Check:
     """A check in progress; a context manager that leaves nothing running.
 
@@ -63,13 +48,15 @@ class Check:
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.options = options
-        self.series: Series = read_series(options.series or suites[0].series)
-        self.suites = tuple(suites) or suites_for(self.series.files)
-        self.spec = options.spec
         self.progress = progress
         self._store = Store.default()
+        series = options.series or suites[0].series
+        # What is no series needs no kernel fetched to say so.
+        read_series(series)
         self.source: KernelSource = find_source(options.kernel, self._store, progress)
-        _must_be_for(self.series, self.source)
+        self.series: Series = series_for(series, self.source)
+        self.suites = tuple(suites) or suites_for(self.series.files)
+        self.spec = options.spec
         self._stack = ExitStack()
         self._kvm = False
         self.bench: Bench

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(checkout: Path, tmp_path: Path) -> Path:
     """Return a copy of the default series that can be changed."""
-    return shutil.copytree(checkout / "patches" / "vhost-rx-tx-limits", tmp_path / "series")
+    patches = checkout / "patches" / "vhost-rx-tx-limits"
+    # It has forms for other kernels below it.
+    return shutil.copytree(patches, tmp_path / "series", ignore=shutil.ignore_patterns("[0-9].*"))
 
 
-def set_kernels(folder: Path, kernels: str) -> str:
+def set_kernels(folder: Path, kernels: str, before: str = ">=6.1,<6.2") -> str:
     meta = folder / "meta.toml"
     text = meta.read_text()
-    assert 'kernels = ">=6.1,<6.2"' in text
-    meta.write_text(text.replace(">=6.1,<6.2", kernels))
+    assert f'kernels = "{before}"' in text
+    meta.write_text(text.replace(before, kernels))
     return str(folder)
 
 
@@ -41,6 +43,18 @@ def test_series_for_this_kernel(folder: Path) -> None:
 def test_series_for_another_kernel_is_not_compared(folder: Path) -> None:
     with pytest.raises(NothingToCompare, match=r"for kernels >=6\.12, and this one is 6\.1\."):
         Check(CheckOptions(set_kernels(folder, ">=6.12")))
+
+
+def test_form_for_this_kernel_is_taken(folder: Path) -> None:
+    newer = shutil.copytree(folder, folder.parent / "newer")
+    set_kernels(folder, ">=6.12")
+    set_kernels(newer, ">=7")
+    shutil.copytree(newer, folder / "7")
+    with pytest.raises(NothingToCompare, match=r">=6\.12 or >=7, and this one is 6\.1\."):
+        Check(CheckOptions(str(folder)))
+    set_kernels(newer, ">=6.1,<6.2", ">=7")
+    shutil.copytree(newer, folder / "6.1")
+    assert Check(CheckOptions(str(folder))).series.origin == str(folder / "6.1")
 
 
 def test_range_that_makes_no_sense(folder: Path) -> None:
