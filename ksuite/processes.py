@@ -29,6 +29,19 @@ NOBODY = 65534
 """uid and gid of Debian's nobody/nogroup, which own nothing."""
 
 
+_ENTERING = f"""\
+set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+mount --bind "$2" "$1{BUILD_PLACE}"
+mount -t proc none "$1/proc"
+cd "$1"
+shift 2
+exec chroot . "$@"
+"""
+"""Its mounts are seen by nobody else, and go with the namespace: nothing is left for the next."""
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process, and with it all that it contains, when its parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -54,18 +67,16 @@ def contained(
 
     :param drop_root: run as nobody, without capabilities; for code that we don't trust.
     :param network: leave it the host's network; for what fetches packages.
-    :param root: its root directory, and what it finds there at `BUILD_PLACE`.
+    :param root: its root directory, which it can't write, and what it finds there at `BUILD_PLACE`.
     """
     prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
     if os.geteuid() != 0:
-        prefix += ["--user", "--map-current-user"]
+        # Only who is root in there may mount, and enter another root directory.
+        prefix += ["--user", "--map-root-user" if root else "--map-current-user"]
     prefix += [] if network else ["--net"]
     prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
     if root is not None:
-        # These mounts are seen by nobody else, and go with the namespace.
-        mounting = f'mount --bind "$2" "$1{BUILD_PLACE}" && mount -t proc none "$1/proc"'
-        entering = f'{mounting} && cd "$1" && shift 2 && exec chroot . "$@"'
-        prefix += ["sh", "-c", entering, "sh", *map(str, root)]
+        prefix += ["sh", "-c", _ENTERING, "sh", *map(str, root)]
     if drop_root and os.geteuid() == 0:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
         prefix += ["setpriv", "--pdeathsig=KILL", f"--reuid={NOBODY}", f"--regid={NOBODY}"]
