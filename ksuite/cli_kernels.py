@@ -104,9 +104,8 @@ def _prune(options: argparse.Namespace) -> int:
     for series in named or RELEASES:
         kept = kept_kernels(store, series)
         for entry in kept if named else kept[1:]:
-            source = read_source(series, entry)
             _remove(entry)
-            print(f"removed {source.name}: {source.release} ({source.version})")
+            print(f"removed {entry.name.replace('-', ':', 1)}")
     return int(ExitCode.PASS)
 
 
@@ -114,6 +113,7 @@ def _remove(entry: Path) -> None:
     # By another name it is nobody's entry any more, whatever becomes of the rest.
     try:
         gone = entry.with_name(f".{entry.name}.removed")
+        shutil.rmtree(gone, ignore_errors=True)
         entry.rename(gone)
         shutil.rmtree(gone)
     except OSError as error:

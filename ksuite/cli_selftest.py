@@ -120,7 +120,12 @@ def _in_words(told: Summary, trials: Sequence[Trial], clock: Clock) -> str:
     lines = [f"a kernel was not the same as itself, to the digit, in {same}"]
     ways = {"usual threshold": told.usual, "threshold 0": told.least}
     if clock is Clock.WALL:
-        lines = [f"a kernel was told from itself in {same}"]
+        same_kernel = [trial for trial in trials if not trial.added]
+        undecided = sum(trial.open for trial in same_kernel)
+        lines = [f"a kernel was told from itself in {same}; undecided: {undecided}"]
+        for name in RIVALS:
+            wrong = sum(trial.rivals[name] for trial in same_kernel)
+            lines.append(f"{name} called it a regression in {wrong} of {told.compared}")
         ways = {"usual threshold": told.usual, **told.rivals}
     for cost in dict.fromkeys(trial.cost for trial in trials):
         for how, found in ways.items():

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+DEAF_SECONDS = 10.0
 
 
 @contextmanager
@@ -29,15 +33,21 @@ def fatal_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def interrupt_once() -> None:
-    """Have the first Ctrl-C raise KeyboardInterrupt, and no other.
+def interrupt_once(deaf_seconds: float = DEAF_SECONDS) -> None:
+    """Have a Ctrl-C raise KeyboardInterrupt, and those that follow soon do nothing.
 
     tox hands on one that we have had from the terminal already: it must not break into the clearing
-    up after the first.
+    up after the first. Who has been swallowed by somebody can be sent once more.
     """
-    signal.signal(signal.SIGINT, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    heard = -math.inf
 
+    def interrupt(_signal: int, _frame: object) -> None:
+        nonlocal heard
+        now = time.monotonic()
+        if now - heard > deaf_seconds:
+            heard = now
+            raise KeyboardInterrupt
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    signal.signal(signal.SIGINT, interrupt)

@@ -35,6 +35,9 @@ mount --bind "$1" "$1"
 mount -o remount,bind,ro "$1"
 mount --bind "$2" "$1{BUILD_PLACE}"
 mount -t proc none "$1/proc"
+for node in null zero full random urandom; do
+    if [ -e "$1/dev/$node" ]; then mount --bind "/dev/$node" "$1/dev/$node"; fi
+done
 cd "$1"
 shift 2
 exec chroot . "$@"
@@ -77,16 +80,13 @@ def contained(
     prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
     if root is not None:
         prefix += ["sh", "-c", _ENTERING, "sh", *map(str, root)]
-    if drop_root and os.geteuid() == 0:
+    if drop_root:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
-        prefix += ["setpriv", "--pdeathsig=KILL", f"--reuid={NOBODY}", f"--regid={NOBODY}"]
-        prefix += [
-            "--clear-groups",
-            "--no-new-privs",
-            "--inh-caps=-all",
-            "--bounding-set=-all",
-            "--",
-        ]
+        prefix += ["setpriv", "--pdeathsig=KILL", "--no-new-privs", "--inh-caps=-all"]
+        prefix += ["--bounding-set=-all"]
+        if os.geteuid() == 0:
+            prefix += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        prefix += ["--"]
     return prefix
 
 

@@ -53,6 +53,9 @@ class Check:
         series = options.series or suites[0].series
         # What is no series needs no kernel fetched to say so.
         read_series(series)
+        if options.kernel != "distro" and not options.restores:
+            msg = f"{options.kernel} runs from our image: not with --root host or --clock wall"
+            raise UserError(msg)
         self.source: KernelSource = find_source(options.kernel, self._store, progress)
         self.series: Series = series_for(series, self.source)
         self.suites = tuple(suites) or suites_for(self.series.files)
@@ -89,9 +92,6 @@ class Check:
 
     def _prepare(self) -> None:
         check_compiler(self.source)
-        if self.source.build_root and not self.options.restores:
-            msg = f"{self.source.name} runs from our image: not with --root host or --clock wall"
-            raise UserError(msg)
         directory = self._stack.enter_context(run_directory())
         self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
         self.qemu = qemu_version()

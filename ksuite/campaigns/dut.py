@@ -176,8 +176,10 @@ class LiveDut(Dut):
         if self._variant == variant:
             return
         self.retire()
+        # What breaks before a variant is loaded is nobody's.
+        self._blamed = ""
+        self._settle(variant)
         self._blamed = variant
-        self._settle()
         try:
             (running,) = self._run([self._loading(variant)])
         except DutError:
@@ -208,13 +210,13 @@ class LiveDut(Dut):
         self._settled = False
         super().discard()
 
-    def _settle(self) -> None:
+    def _settle(self, variant: str) -> None:
         if self._settled:
             return
         while True:
             self._must_be_tried()
             try:
-                self._come_up()
+                self._come_up(variant)
             except InfrastructureError:
                 self._failed_boots += 1
                 self.discard()
@@ -226,11 +228,11 @@ class LiveDut(Dut):
         self._failed_boots = 0
         self._settled = True
 
-    def _come_up(self) -> None:
+    def _come_up(self, variant: str) -> None:
         self._machine = machine = self._boot()
         try:
             self._run([(dut_setup.settle, (self._imports,), {})])
-            self._unload(self._blamed)
+            self._unload(variant)
         except KernelFault as fault:
             # Nothing of the series has run yet.
             raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault

@@ -105,6 +105,8 @@ class _Job:
         """SHA-256 of all that the result depends on."""
         source = self.source
         kernel = [source.release, source.version, source.compiler]
+        # Another assembler and linker go with another root.
+        kernel += [source.build_root.parent.name] if source.build_root else []
         wanted = sorted(f"{target.directory}/{target.file}" for target in self.targets)
         parts: list[bytes | str] = [FORMAT, FLAGS, LINK_FLAGS, *kernel, source.config.read_bytes()]
         parts += [str(len(wanted)), *wanted]
@@ -246,7 +248,11 @@ def _make(job: _Job, top: Path) -> int:
         f"KCFLAGS={FLAGS.format(top=seen)}",
         *(f"{target.directory}/{target.file}" for target in job.targets),
     ]
-    return run(command, cwd=top, env=environment, timeout_seconds=TIME_SECONDS).returncode
+    done = run(command, cwd=top, env=environment, timeout_seconds=TIME_SECONDS)
+    if done.stderr and not (top / "make.log").exists():
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0][:300]
+        raise InfrastructureError(f"the build could not be started: {said}")
+    return done.returncode
 
 
 def _seen_as(job: _Job, top: Path) -> str:

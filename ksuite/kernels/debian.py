@@ -9,13 +9,15 @@ host's compiler nor its C library matters.
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
-from ksuite.kernels.source import KernelSource, config_text
+from ksuite.kernels.source import KernelSource, check_compiler, config_text
 from ksuite.kernels.store import Store, run_directory
 from ksuite.processes import contained, run, tool
 
@@ -43,14 +45,17 @@ Dir "{place}";
 Dir::Etc "{place}";
 Dir::Etc::sourcelist "{place}/sources.list";
 Dir::Etc::sourceparts "-";
-Dir::Etc::trusted "/etc/apt/trusted.gpg";
-Dir::Etc::trustedparts "/etc/apt/trusted.gpg.d";
+Dir::Etc::parts "-";
+Dir::Etc::trusted "{keys}";
+Dir::Etc::trustedparts "-";
 Dir::State "{place}/state";
 Dir::State::status "{place}/status";
 Dir::Cache "{place}/cache";
 APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 """
+KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LISTED = re.compile(r"^\s*\S+ \|\s+(\S+) \| ", re.MULTILINE)
 
@@ -109,11 +114,27 @@ def debian_source(
 
 
 def kept_kernels(store: Store, series: str) -> list[Path]:
-    """Return the entries of a series in the store, the newest first."""
-    found = sorted(
-        (store.root / KIND).glob(f"debian-{series}-*"), key=lambda place: _order(place.name)
-    )
-    return [place for place in reversed(found) if store.entry(KIND, place.name)]
+    """Return the entries of a series in the store, the newest first.
+
+    One that is damaged is as if it were not there, and so are those that are older than it: they
+    must not be taken for the newest.
+    """
+    prefix = f"debian-{series}-"
+    places = [place for place in (store.root / KIND).glob(f"{prefix}*") if place.is_dir()]
+    places.sort(key=lambda place: _order(place.name.removeprefix(prefix)), reverse=True)
+    whole = []
+    for place in places:
+        if not store.entry(KIND, place.name):
+            break
+        # A copy that somebody made is nobody's entry.
+        if place.name == f"{prefix}{_facts(place).get('version')}":
+            whole.append(place)
+    return whole
+
+
+def _facts(entry: Path) -> dict[str, str]:
+    facts: dict[str, str] = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+    return facts
 
 
 def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _: None) -> Path:
@@ -123,6 +144,8 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
     :raises InfrastructureError: no network, or no room.
     """
     release = _known(series)
+    if os.geteuid() != 0:
+        raise InfrastructureError("fetching Debian's kernels needs root: run it as root once")
     progress(f"asking Debian for its newest {series}")
     with run_directory() as directory:
         package, extra = _newest(series, release, directory)
@@ -132,6 +155,11 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
         root = into / "root"
         _extract(release, [*TOOLS, *extra], root)
         (root / "usr" / "bin" / "awk").symlink_to("mawk")
+        for path in root.rglob("*"):
+            mode = path.lstat().st_mode
+            # Nobody updates these: they must not make anybody root.
+            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+                path.chmod(stat.S_IMODE(mode) & 0o777)
         (root / "build").mkdir()
         headers = root / "usr" / "src" / f"linux-headers-{package.release}"
         # Only there to make BTF of debug information, which our modules don't have.
@@ -139,6 +167,8 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
         _command([tool("depmod", "kmod"), "-b", str(_modules_top(root)), package.release])
         facts = {"release": package.release, "version": package.version}
         (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        # What can't be used must not be kept.
+        check_compiler(read_source(series, into))
 
     return store.obtain(KIND, f"debian-{series}-{package.version}", make)
 
@@ -148,7 +178,7 @@ def read_source(series: str, entry: Path) -> KernelSource:
 
     :raises InfrastructureError: parts of it are missing.
     """
-    facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+    facts = _facts(entry)
     release, root = facts["release"], entry / "root"
     modules = _modules_top(root) / "lib" / "modules" / release
     boot = root / "boot"
@@ -176,10 +206,10 @@ def _known(series: str) -> Release:
 
 def _newest(series: str, release: Release, directory: Path) -> tuple[Package, list[str]]:
     """Return the newest kernel whose source is there too, and the packages that it is made of."""
-    configuration = _private_apt(release, directory)
-    apt = ["apt-get", "-c", str(configuration)]
-    _command([*contained(network=True), *apt, "update"], fetches=True)
-    cache = ["apt-cache", "-c", str(configuration)]
+    # What APT_CONFIG names is read first, and so can keep the host's own from being read.
+    private = ["env", f"APT_CONFIG={_private_apt(release, directory)}"]
+    _command([*contained(network=True), *private, "apt-get", "update"], fetches=True)
+    cache = [*private, "apt-cache"]
     name = rf"^linux-headers-{re.escape(series)}\.[0-9.]+([+-][a-z0-9.]+)?-amd64$"
     listed = _command([*cache, "search", "--names-only", name])
     versions = _versions(cache, f"linux-source-{series}")
@@ -193,13 +223,21 @@ def _newest(series: str, release: Release, directory: Path) -> tuple[Package, li
         have = ", ".join(release.lines)
         msg = f"Debian has no {series} with headers and source of one version: {have}"
         raise InfrastructureError(msg)
-    newest = max(found, key=lambda one: _order(one.version))
-    image = [f"linux-image-{newest.release}"]
-    # From 7.1 on an image is made of several packages, and its own only installs it.
-    if _versions(cache, f"linux-binary-{newest.release}"):
-        image = [f"linux-{part}-{newest.release}" for part in ("binary", "modules")]
-    names = [*image, f"linux-headers-{newest.release}", f"linux-source-{series}"]
-    return newest, [f"{one}={newest.version}" for one in names]
+    # Images are signed some time after the rest is there.
+    for package in sorted(found, key=lambda one: _order(one.version), reverse=True):
+        if image := _image(cache, package):
+            names = [*image, f"linux-headers-{package.release}", f"linux-source-{series}"]
+            return package, [f"{one}={package.version}" for one in names]
+    raise InfrastructureError(f"Debian has no image of {', '.join(one.release for one in found)}")
+
+
+def _image(cache: Sequence[str], package: Package) -> list[str]:
+    """Return the packages that a kernel's image and modules are in; none if they aren't there."""
+    for parts in (("binary", "modules"), ("image",)):
+        names = [f"linux-{part}-{package.release}" for part in parts]
+        if all(package.version in _versions(cache, name) for name in names):
+            return names
+    return []
 
 
 def _versions(cache: Sequence[str], package: str) -> set[str]:
@@ -218,7 +256,7 @@ def _private_apt(release: Release, directory: Path) -> Path:
     (directory / "status").touch()
     (directory / "sources.list").write_text("\n".join(release.lines) + "\n", encoding="utf-8")
     configuration = directory / "apt.conf"
-    configuration.write_text(_PRIVATE.format(place=directory), encoding="utf-8")
+    configuration.write_text(_PRIVATE.format(place=directory, keys=KEYS), encoding="utf-8")
     return configuration
 
 
@@ -239,7 +277,7 @@ def _modules_top(root: Path) -> Path:
 def _first(*places: Path) -> Path:
     found = next((place for place in places if place.exists()), None)
     if found is None:
-        raise InfrastructureError(f"{places[0]} is missing: ksuite kernels prune, and fetch again")
+        raise InfrastructureError(f"{places[0]} is missing: prune that kernel, and fetch it again")
     return found
 
 
@@ -249,5 +287,7 @@ def _command(command: Sequence[str], *, fetches: bool = False) -> str:
         said = done.stderr.decode(errors="replace").splitlines()
         errors = [line for line in said if line.startswith(("E:", "W:"))] or said
         what = "can't fetch a kernel from Debian" if fetches else f"{Path(command[0]).name} fails"
-        raise InfrastructureError(f"{what}: " + "\n".join(errors[-3:])[:600])
+        if full := next((line for line in said if "No space left on device" in line), ""):
+            errors = [full]
+        raise InfrastructureError(f"{what}: {'; '.join(errors[-3:])[:600]}")
     return done.stdout.decode(errors="replace")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
-from ksuite.processes import contained, run, tool
+from ksuite.processes import BUILD_PLACE, contained, run, tool
 
 if TYPE_CHECKING:
     from ksuite.kernels.store import Store
@@ -125,7 +125,8 @@ def check_compiler(source: KernelSource) -> None:
     command = source.compiler.split(maxsplit=1)[0]
     prefix: list[str | Path] = []
     if source.build_root:
-        prefix = [tool("chroot", "coreutils"), source.build_root]
+        nothing = source.build_root / BUILD_PLACE.strip("/")
+        prefix = [*contained(drop_root=True, root=(source.build_root, nothing))]
     else:
         tool(command, command)
     done = run([*prefix, command, "--version"], env=_ENVIRONMENT)
@@ -133,9 +134,15 @@ def check_compiler(source: KernelSource) -> None:
     if found != source.compiler:
         msg = (
             f"the kernel {source.release} was built by {source.compiler!r}, but {command} here is "
-            f"{found!r}: their code can't be compared; apt-get install --reinstall {command}"
+            f"{found!r}: their code can't be compared; {_mend_compiler(source, command)}"
         )
         raise InfrastructureError(msg)
+
+
+def _mend_compiler(source: KernelSource, command: str) -> str:
+    if source.build_root:
+        return f"ksuite kernels prune {source.name}, and fetch it again"
+    return f"apt-get install --reinstall {command}"
 
 
 def _mend(option: str = "") -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ksuite.machines.recipe import Recipe
 
-_INSMOD = re.compile(r"^insmod (\S+)", re.MULTILINE)
+_INSMOD = re.compile(r"^insmod (.+?\.ko(?:\.xz)?)(?: |$)", re.MULTILINE)
 
 
 class Archive:

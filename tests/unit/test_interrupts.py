@@ -48,6 +48,11 @@ def test_only_the_first_interrupts() -> None:
     assert ended(code) == (0, "KeyboardInterrupt None\n")
 
 
+def test_one_that_was_swallowed_can_be_sent_again() -> None:
+    code = "interrupt_once(0)\nprint(interrupted(), interrupted())"
+    assert ended(code) == (0, "KeyboardInterrupt KeyboardInterrupt\n")
+
+
 def test_a_handler_that_came_meanwhile_stays() -> None:
     code = "with fatal_interrupts(): interrupt_once()\nprint(interrupted(), interrupted())"
     assert ended(code) == (0, "KeyboardInterrupt None\n")

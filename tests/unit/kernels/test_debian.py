@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ from ksuite.kernels.store import Store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ksuite.kernels.source import KernelSource
+
 COMPILER = "gcc-12 (Debian 12.2.0-14) 12.2.0"
 ARCHIVE = {
     "linux-headers-6.12.9+deb12-amd64": ["6.12.9-1"],
@@ -27,6 +31,10 @@ ARCHIVE = {
     "linux-headers-6.12.95+deb12-cloud-amd64": ["6.12.95-1"],
     "linux-headers-6.12.95+deb12-rt-amd64": ["6.12.95-1"],
     "linux-headers-6.1.0-56-amd64": ["6.1.192-1"],
+    "linux-image-6.12.9+deb12-amd64": ["6.12.9-1"],
+    "linux-image-6.12.57+deb12-amd64": ["6.12.57-1"],
+    "linux-image-6.12.95+deb12-amd64": ["6.12.95-1"],
+    "linux-image-6.1.0-56-amd64": ["6.1.192-1"],
     "linux-source-6.12": ["6.12.57-1", "6.12.95-1", "6.12.9-1"],
     "linux-source-6.1": ["6.1.192-1", "6.1.150-1"],
 }
@@ -38,6 +46,7 @@ class Mirror:
     def __init__(self) -> None:
         self.packages = {name: list(versions) for name, versions in ARCHIVE.items()}
         self.asked: list[list[str]] = []
+        self.compilers: list[KernelSource] = []
 
     def command(self, words: Sequence[str], *, fetches: bool = False) -> str:
         self.asked.append([str(word) for word in words])
@@ -67,6 +76,8 @@ class Mirror:
         (boot / f"vmlinuz{tail}").touch()
         (boot / f"config{tail}").write_text(f'CONFIG_CC_VERSION_TEXT="{COMPILER}"\n')
         (headers / "vmlinux").touch()
+        (root / "usr" / "bin" / "su").touch()
+        (root / "usr" / "bin" / "su").chmod(0o4755)
         for series in re.findall(r"linux-source-([^=]+)=", included):
             (root / "usr" / "src" / f"linux-source-{series}.tar.xz").touch()
 
@@ -75,6 +86,8 @@ class Mirror:
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
     made = Mirror()
     monkeypatch.setattr(debian, "_command", made.command)
+    monkeypatch.setattr(debian, "check_compiler", made.compilers.append)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     return made
 
 
@@ -100,13 +113,65 @@ def test_one_without_source_is_passed_over(mirror: Mirror, store: Store) -> None
     assert debian_source("6.12", store).version == "6.12.57-1"
 
 
+def test_one_whose_image_is_not_signed_yet_is_passed_over(mirror: Mirror, store: Store) -> None:
+    del mirror.packages["linux-image-6.12.95+deb12-amd64"]
+    assert debian_source("6.12", store).version == "6.12.57-1"
+
+
+def test_one_whose_compiler_is_another_is_not_kept(
+    mirror: Mirror, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(_: KernelSource) -> None:
+        raise InfrastructureError("another compiler")
+
+    monkeypatch.setattr(debian, "check_compiler", other)
+    with pytest.raises(InfrastructureError, match="another compiler"):
+        debian_source("6.12", store)
+    assert kept_kernels(store, "6.12") == []
+    assert mirror.asked
+
+
+@pytest.mark.usefixtures("mirror")
+def test_who_is_not_root_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(InfrastructureError, match="needs root"):
+        debian_source("6.12", store)
+
+
+def test_older_one_is_not_taken_for_a_damaged_newer_one(mirror: Mirror, store: Store) -> None:
+    new = debian_source("6.12", store)
+    mirror.packages["linux-source-6.12"].remove("6.12.95-1")
+    assert fetch("6.12", store).name == "debian-6.12-6.12.57-1"
+    mirror.packages["linux-source-6.12"].append("6.12.95-1")
+    assert debian_source("6.12", store) == new
+    new.config.write_text("damaged")
+    assert kept_kernels(store, "6.12") == []
+    assert debian_source("6.12", store) == new
+    assert new.config.read_text() != "damaged"
+
+
+@pytest.mark.usefixtures("mirror")
+def test_copy_is_no_entry(store: Store) -> None:
+    debian_source("6.12", store)
+    place = store.root / KIND / "debian-6.12-6.12.95-1"
+    shutil.copytree(place, place.with_name(f"{place.name}.backup9"), symlinks=True)
+    assert kept_kernels(store, "6.12") == [place]
+
+
+@pytest.mark.usefixtures("mirror")
+def test_nothing_in_there_makes_anybody_root(store: Store) -> None:
+    debian_source("6.12", store)
+    (program,) = (store.root / KIND).rglob("su")
+    assert stat.S_IMODE(program.stat().st_mode) == 0o755
+
+
 @pytest.mark.usefixtures("mirror")
 def test_old_numbering(store: Store) -> None:
     assert debian_source("6.1", store).release == "6.1.0-56-amd64"
 
 
 def test_image_in_several_packages(mirror: Mirror, store: Store) -> None:
-    for part in ("headers", "binary", "modules"):
+    for part in ("headers", "image", "binary", "modules"):
         mirror.packages[f"linux-{part}-7.2.12+deb13-amd64"] = ["7.2.12-1"]
     mirror.packages["linux-source-7.2"] = ["7.2.12-1"]
     source = debian_source("7.2", store)
@@ -123,7 +188,8 @@ def test_what_is_in_the_store_is_not_fetched_again(mirror: Mirror, store: Store)
 
 def test_newer_one_is_fetched_when_asked_for(mirror: Mirror, store: Store) -> None:
     old = debian_source("6.12", store)
-    for name in ("linux-headers-6.12.100+deb12-amd64", "linux-source-6.12"):
+    release = "6.12.100+deb12-amd64"
+    for name in (f"linux-headers-{release}", f"linux-image-{release}", "linux-source-6.12"):
         mirror.packages.setdefault(name, []).append("6.12.100-1")
     assert fetch("6.12", store).name == "debian-6.12-6.12.100-1"
     assert debian_source("6.12", store).version == "6.12.100-1"
