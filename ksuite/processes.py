@@ -40,7 +40,7 @@ for node in null zero full random urandom; do
 done
 cd "$1"
 shift 2
-exec chroot . "$@"
+exec "$0" . "$@"
 """
 """Its mounts are seen by nobody else, and go with the namespace: nothing is left for the next."""
 
@@ -79,7 +79,7 @@ def contained(
     prefix += [] if network else ["--net"]
     prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
     if root is not None:
-        prefix += ["sh", "-c", _ENTERING, "sh", *map(str, root)]
+        prefix += ["sh", "-c", _ENTERING, tool("chroot", "coreutils"), *map(str, root)]
     if drop_root:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
         prefix += ["setpriv", "--pdeathsig=KILL", "--no-new-privs", "--inh-caps=-all"]

@@ -44,7 +44,7 @@ def place(tmp_path: Path) -> Path:
 
 def inside(root: Path, place: Path, script: str) -> tuple[int, str]:
     tool("busybox", "busybox-static")
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    environment = {"PATH": "/usr/bin:/bin"}
     done = run([*contained(root=(root, place)), "sh", "-c", script], env=environment)
     return done.returncode, (done.stdout + done.stderr).decode()
 
