@@ -25,8 +25,9 @@ def find_source(
     :raises UserError: there is no such kernel.
     :raises InfrastructureError: parts of it are missing, or can't be fetched.
     """
-    if name.startswith(DEBIAN):
-        return debian_source(name.removeprefix(DEBIAN), store, progress)
+    series = name.removeprefix(DEBIAN)
+    if name.startswith(DEBIAN) and series in RELEASES:
+        return debian_source(series, store, progress)
     if name in KNOWN:
         return distro_source(name)
     known = ", ".join([*sorted(KNOWN), *(f"{DEBIAN}{series}" for series in RELEASES)])

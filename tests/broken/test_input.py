@@ -73,7 +73,7 @@ def test_empty_series(tmp_path: Path) -> None:
 def test_unknown_kernel() -> None:
     done = ksuite("check", SERIES, "--kernel", "debian:0.99")
     assert done.returncode == 2
-    assert "distro" in done.stdout + done.stderr
+    assert "known are distro, debian:5.10" in done.stdout + done.stderr
 
 
 def test_unknown_scenario() -> None:
