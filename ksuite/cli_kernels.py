@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from ksuite.errors import ExitCode, InfrastructureError, UserError
-from ksuite.kernels.debian import RELEASES, fetch, kept_kernels, read_source
+from ksuite.errors import ExitCode, InfrastructureError
+from ksuite.kernels.debian import (
+    DEBIAN,
+    RELEASES,
+    fetch,
+    kept_kernels,
+    read_source,
+    release_of,
+    unknown,
+)
 from ksuite.kernels.source import KNOWN, distro_source
-from ksuite.kernels.sources import DEBIAN
 from ksuite.kernels.store import Store
 from ksuite.report.cost_tables import as_text
 from ksuite.report.progress import progress_line
@@ -121,8 +128,8 @@ def _remove(entry: Path) -> None:
 
 
 def _series(name: str) -> str:
+    if not name.startswith(DEBIAN):
+        raise unknown(name)
     series = name.removeprefix(DEBIAN)
-    if series not in RELEASES or not name.startswith(DEBIAN):
-        known = ", ".join(f"{DEBIAN}{one}" for one in RELEASES)
-        raise UserError(f"unknown kernel {name!r}: known are {known}")
+    release_of(series)
     return series

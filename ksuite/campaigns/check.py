@@ -50,9 +50,8 @@ class Check:
         self.options = options
         self.progress = progress
         self._store = Store.default()
-        series = options.series or suites[0].series
         # What is no series needs no kernel fetched to say so.
-        read_series(series)
+        series = read_series(options.series or suites[0].series)
         if options.kernel != "distro" and not options.restores:
             msg = f"{options.kernel} runs from our image: not with --root host or --clock wall"
             raise UserError(msg)

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.source import KernelSource, check_compiler, config_text
 from ksuite.kernels.store import Store, run_directory
-from ksuite.processes import contained, run, tool
+from ksuite.processes import BUILD_PLACE, contained, run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MIRROR = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
+DEBIAN = "debian:"
+"""What the names of these kernels begin with."""
 KIND = "kernel"
 FETCH_SECONDS = 1800
 TOOLS = (
@@ -107,7 +109,7 @@ def debian_source(
     :raises UserError: Debian's releases have no such series.
     :raises InfrastructureError: it can't be fetched.
     """
-    _known(series)
+    release_of(series)
     kept = kept_kernels(store, series)
     entry = kept[0] if kept else fetch(series, store, progress)
     return read_source(series, entry)
@@ -143,7 +145,7 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
     :raises UserError: Debian's releases have no such series.
     :raises InfrastructureError: no network, or no room.
     """
-    release = _known(series)
+    release = release_of(series)
     if os.geteuid() != 0:
         raise InfrastructureError("fetching Debian's kernels needs root: run it as root once")
     progress(f"asking Debian for its newest {series}")
@@ -160,7 +162,7 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
             # Nobody updates these: they must not make anybody root.
             if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
                 path.chmod(stat.S_IMODE(mode) & 0o777)
-        (root / "build").mkdir()
+        (root / BUILD_PLACE.strip("/")).mkdir()
         headers = root / "usr" / "src" / f"linux-headers-{package.release}"
         # Only there to make BTF of debug information, which our modules don't have.
         (headers / "vmlinux").unlink(missing_ok=True)
@@ -184,7 +186,7 @@ def read_source(series: str, entry: Path) -> KernelSource:
     boot = root / "boot"
     config = _first(boot / f"config-{release}", modules / "config")
     return KernelSource(
-        name=f"debian:{series}",
+        name=f"{DEBIAN}{series}",
         release=release,
         version=facts["version"],
         image=_first(boot / f"vmlinuz-{release}", modules / "vmlinuz"),
@@ -197,11 +199,20 @@ def read_source(series: str, entry: Path) -> KernelSource:
     )
 
 
-def _known(series: str) -> Release:
+def release_of(series: str) -> Release:
+    """Return where a series is kept.
+
+    :raises UserError: Debian's releases have no such series.
+    """
     if series not in RELEASES:
-        known = ", ".join(f"debian:{name}" for name in RELEASES)
-        raise UserError(f"unknown kernel 'debian:{series}': known are {known}")
+        raise unknown(f"{DEBIAN}{series}")
     return RELEASES[series]
+
+
+def unknown(name: str) -> UserError:
+    """Return the error that says that a name is none of these kernels."""
+    known = ", ".join(f"{DEBIAN}{series}" for series in RELEASES)
+    return UserError(f"unknown kernel {name!r}: known are {known}")
 
 
 def _newest(series: str, release: Release, directory: Path) -> tuple[Package, list[str]]:

@@ -15,20 +15,18 @@ if TYPE_CHECKING:
     from ksuite.kernels.source import KernelSource
 
 
-def series_for(spec: str, source: KernelSource) -> Series:
-    """Read a series, in the form that is made for a kernel.
+def series_for(series: Series, source: KernelSource) -> Series:
+    """Return a series in the form that is made for a kernel.
 
     A quilt directory may have others below it, which are the same series for other kernels.
 
-    :param spec: what `read_series` takes.
-    :raises UserError: it can't be read, or a range of kernels makes no sense.
+    :raises UserError: another form can't be read, or a range of kernels makes no sense.
     :raises NothingToCompare: none of its forms is for this kernel.
     """
     upstream = source.version.partition("-")[0]
-    series = read_series(spec)
     if _fits(series, upstream):
         return series
-    below = [str(meta.parent) for meta in sorted(Path(spec).glob("*/meta.toml"))]
+    below = [str(meta.parent) for meta in sorted(Path(series.origin).glob("*/meta.toml"))]
     forms = [series, *map(read_series, below)]
     found = next((form for form in forms if _fits(form, upstream)), None)
     if found is None:

@@ -123,13 +123,12 @@ def check_compiler(source: KernelSource) -> None:
     :raises InfrastructureError: it is another one, or missing.
     """
     command = source.compiler.split(maxsplit=1)[0]
-    prefix: list[str | Path] = []
-    if source.build_root:
-        nothing = source.build_root / BUILD_PLACE.strip("/")
-        prefix = [*contained(drop_root=True, root=(source.build_root, nothing))]
+    if root := source.build_root:
+        nothing = root / BUILD_PLACE.strip("/")
+        compiler = [*contained(drop_root=True, root=(root, nothing)), command]
     else:
-        tool(command, command)
-    done = run([*prefix, command, "--version"], env=_ENVIRONMENT)
+        compiler = [tool(command, command)]
+    done = run([*compiler, "--version"], env=_ENVIRONMENT)
     found = done.stdout.decode(errors="replace").partition("\n")[0].strip()
     if found != source.compiler:
         msg = (

@@ -6,15 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
-from ksuite.kernels.debian import RELEASES, debian_source
+from ksuite.kernels.debian import DEBIAN, RELEASES, debian_source
 from ksuite.kernels.source import KNOWN, KernelSource, distro_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ksuite.kernels.store import Store
-
-DEBIAN = "debian:"
 
 
 def find_source(

@@ -7,7 +7,6 @@ Nothing in them is this host's, so that a DUT is the same on every machine.
 from __future__ import annotations
 
 import json
-import lzma
 import re
 import shutil
 import stat
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.store import digest, file_digest
-from ksuite.machines.initrd import agent_code
+from ksuite.machines.initrd import agent_code, unpacked
 from ksuite.machines.recipe import DATA
 from ksuite.processes import contained, run, tool
 
@@ -184,8 +183,8 @@ def _copy_modules(source: KernelSource, recipe: Recipe, into: Path) -> None:
         if (source.modules / link).is_symlink():
             (into / link).symlink_to(HEADERS / (source.modules / link).readlink().name)
     for packed in into.rglob("*.ko.xz"):
-        # The DUT's tools are the same for all kernels, and need not know how each is packed.
-        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
+        name, data = unpacked(packed)
+        packed.with_name(name).write_bytes(data)
         packed.unlink()
 
 

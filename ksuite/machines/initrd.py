@@ -89,15 +89,22 @@ def initrd(busybox: bytes, modules_top: Path, release: str, recipe: Recipe) -> b
     there = {Path(line).name.partition(".")[0] for line in listed.splitlines()}
     names = [name for name in recipe.boot_modules if name in there or name not in recipe.may_lack]
     for path in _with_dependencies(modules_top, release, names):
-        packed = path.suffix == ".xz"
-        name = path.stem if packed else path.name
-        data = path.read_bytes()
-        archive.file(f"modules/{name}", lzma.decompress(data) if packed else data)
+        name, data = unpacked(path)
+        archive.file(f"modules/{name}", data)
         order.append(name)
     archive.file("modules/order", "\n".join(order).encode())
     for name, data in agent_code().items():
         archive.file(name, data)
     return archive.finished()
+
+
+def unpacked(module: Path) -> tuple[str, bytes]:
+    """Return a module's file name and content, as it is when nobody has packed it.
+
+    The DUT's tools are the same for all kernels, and need not know how each has its modules.
+    """
+    data = module.read_bytes()
+    return (module.stem, lzma.decompress(data)) if module.suffix == ".xz" else (module.name, data)
 
 
 def _with_dependencies(top: Path, release: str, names: Sequence[str]) -> list[Path]:

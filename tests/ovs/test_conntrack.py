@@ -97,20 +97,30 @@ def test_clear_forgets_what_was_tracked(ks_dut: Dut) -> None:
     assert tuple(read.get(name) for name in TRACK) == (0, 0, 0)
 
 
+def there_and_back(dut: Dut, nat: dict[str, Any], answer: bytes) -> tuple[Any, Any]:
+    """Return what became of a request whose connection is translated, and of its answer."""
+    flows = [
+        ((1, REQUEST), [committed(nat=nat), [TELL, ("output", 2)]]),
+        ((2, answer), [[("ct", {"zone": 7, "nat": {}}), ("recirc", 2)], [("output", 1)]]),
+    ]
+    out, back = tracked(dut, flows[:1], [(1, REQUEST)]), tracked(dut, flows, [(2, answer)])
+    return out[0], back[0]
+
+
+def to(address: str, port: int) -> dict[str, Any]:
+    """Return the range of one address and port."""
+    return {"ip_min": address, "ip_max": address, "proto_min": port, "proto_max": port}
+
+
 def test_source_nat_there_and_back(ks_dut: Dut) -> None:
     """Addresses, ports and checksums both ways, to the byte."""
     outside = Ether(src=HERE, dst=THERE) / IP(src="192.0.2.9", dst="10.0.1.1")
     translated = bytes(outside / UDP(sport=5000, dport=2000) / DATA)
     answer = bytes(BACK / IP(src="10.0.1.1", dst="192.0.2.9") / UDP(sport=2000, dport=5000) / DATA)
-    to = {"ip_min": "192.0.2.9", "ip_max": "192.0.2.9", "proto_min": 5000, "proto_max": 5000}
-    flows = [
-        ((1, REQUEST), [committed(nat={"src": True, **to}), [TELL, ("output", 2)]]),
-        ((2, answer), [[("ct", {"zone": 7, "nat": {}}), ("recirc", 2)], [("output", 1)]]),
-    ]
-    out, back = tracked(ks_dut, flows[:1], [(1, REQUEST)]), tracked(ks_dut, flows, [(2, answer)])
-    assert out[0]["out"] == {2: [translated]}
-    assert out[0]["upcalls"][0]["key"].get("ct_state") == TRACKED | NEW | SOURCE_NAT
-    assert back[0] == {"out": {1: [ANSWER]}, "upcalls": []}
+    out, back = there_and_back(ks_dut, {"src": True, **to("192.0.2.9", 5000)}, answer)
+    assert out["out"] == {2: [translated]}
+    assert out["upcalls"][0]["key"].get("ct_state") == TRACKED | NEW | SOURCE_NAT
+    assert back == {"out": {1: [ANSWER]}, "upcalls": []}
 
 
 def test_destination_nat_there_and_back(ks_dut: Dut) -> None:
@@ -118,14 +128,9 @@ def test_destination_nat_there_and_back(ks_dut: Dut) -> None:
     inside = Ether(src=HERE, dst=THERE) / IP(src="10.0.0.1", dst="192.0.2.8")
     translated = bytes(inside / UDP(sport=1000, dport=6000) / DATA)
     answer = bytes(BACK / IP(src="192.0.2.8", dst="10.0.0.1") / UDP(sport=6000, dport=1000) / DATA)
-    to = {"ip_min": "192.0.2.8", "ip_max": "192.0.2.8", "proto_min": 6000, "proto_max": 6000}
-    flows = [
-        ((1, REQUEST), [committed(nat={"dst": True, **to}), [TELL, ("output", 2)]]),
-        ((2, answer), [[("ct", {"zone": 7, "nat": {}}), ("recirc", 2)], [("output", 1)]]),
-    ]
-    out, back = tracked(ks_dut, flows[:1], [(1, REQUEST)]), tracked(ks_dut, flows, [(2, answer)])
-    assert out[0]["out"] == {2: [translated]}
+    out, back = there_and_back(ks_dut, {"dst": True, **to("192.0.2.8", 6000)}, answer)
+    assert out["out"] == {2: [translated]}
     # The source gets a binding too, lest two answers be taken for one (95219afbb980).
     translations = DESTINATION_NAT | SOURCE_NAT
-    assert out[0]["upcalls"][0]["key"].get("ct_state") == TRACKED | NEW | translations
-    assert back[0] == {"out": {1: [ANSWER]}, "upcalls": []}
+    assert out["upcalls"][0]["key"].get("ct_state") == TRACKED | NEW | translations
+    assert back == {"out": {1: [ANSWER]}, "upcalls": []}
