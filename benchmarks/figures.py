@@ -22,7 +22,7 @@ from ksuite.campaigns.check import Check
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, CostRequest
 from ksuite.campaigns.options import CheckOptions, Recall
 from ksuite.dut import loops, setup
-from ksuite.kernels.source import distro_source
+from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
 from ksuite.machines.machine import MachineSpec, Root
 from ksuite.machines.virtme import VirtmeMachine
@@ -73,7 +73,7 @@ def two_core_build() -> Iterator[None]:
         tempfile.TemporaryDirectory() as top,
         Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check,
     ):
-        source = check.tree / "drivers" / "vhost"
+        source = unpack(check.source, Store.default()).path / "drivers" / "vhost"
         script = f"cp -r {source} {top}/$1; while :; do touch {top}/$1/*.c; "
         script += f"make -s -C {headers} M={top}/$1 modules >/dev/null 2>&1; done"
         builds = [

@@ -6,11 +6,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
+from ksuite.campaigns.options import OPTIONS
 from ksuite.errors import ExitCode, InfrastructureError
 from ksuite.kernels.debian import (
     DEBIAN,
@@ -21,7 +24,11 @@ from ksuite.kernels.debian import (
     release_of,
     unknown,
 )
-from ksuite.kernels.source import KNOWN, distro_source
+from ksuite.kernels.fragments import USUAL, read_configuration
+from ksuite.kernels.full import KIND as BUILT
+from ksuite.kernels.full import build_directories, build_kernel, built_kernels, facts_of, read_built
+from ksuite.kernels.source import KNOWN, distro_source, unpack
+from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store
 from ksuite.report.cost_tables import as_text
 from ksuite.report.progress import progress_line
@@ -37,11 +44,20 @@ Kernels for --kernel. `distro` is what this host has installed. `debian:SERIES` 
 series that one of Debian's releases has, with the headers, the source and the compiler that belong
 to it: they are extracted into the store, never installed, and modules are built in there. A kernel
 that is asked for and not there is fetched; `fetch` looks for a newer one, too.
+
+TREE@REV, a revision of a git tree, and a source tarball (.tar, .tar.xz, .tar.gz, .tar.zst) are
+built, in a configuration of the fragments in kconfigs/, by nobody and without network. Neither the
+tree nor its repository is written. The directory of the build stays in the store, so that the next
+revision or series only compiles what differs; --kernel builds by itself, and `build` only does so
+before it is needed. A TREE that you have built is taken as it is, and so is IMAGE,MODULES: a
+bzImage and its directory of modules, with its configuration there as `config`, which can be judged
+with --unpatched.
 """
 EXIT_CODES_TOLD = """\
 exit codes:
   0    done
-  2    usage: no such kernel
+  1    the kernel does not compile
+  2    usage: no such kernel, or a configuration that it can't have
   3    infrastructure: no network, a full disk, a missing tool
   130  interrupted
 """
@@ -53,6 +69,11 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     for name, run, text in (
         ("list", _list, "which there are, and which could be fetched"),
         ("fetch", _fetch, "get the newest of a series"),
+        (
+            "build",
+            _build,
+            "build a kernel in our configuration, from a revision, a tarball or a kernel's source",
+        ),
         ("prune", _prune, "remove all but the newest of each series, or those that are named"),
     ):
         added = commands.add_parser(
@@ -63,9 +84,16 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         added.set_defaults(run=run)
-        if name != "list":
-            more = "+" if name == "fetch" else "*"
-            added.add_argument("names", metavar=f"{DEBIAN}SERIES", nargs=more)
+        if name == "build":
+            added.add_argument(
+                "name", metavar="NAME", help="distro, debian:SERIES, TREE@REV, TARBALL"
+            )
+            added.add_argument("--config", **OPTIONS["config"])
+        elif name == "prune":
+            what = f"{DEBIAN}SERIES, or {BUILT} for all that was built from source"
+            added.add_argument("names", metavar="NAME", nargs="*", help=what)
+        elif name == "fetch":
+            added.add_argument("names", metavar=f"{DEBIAN}SERIES", nargs="+")
 
 
 def _list(_options: argparse.Namespace) -> int:
@@ -86,6 +114,10 @@ def _list(_options: argparse.Namespace) -> int:
             table.add_row(*_row(source))
         if not kept:
             table.add_row(f"{DEBIAN}{series}", "to be fetched", "", "")
+    for entry in built_kernels(store):
+        facts = facts_of(entry)
+        made_of = f"gcc, {facts['configuration']}"
+        table.add_row(f"{BUILT}:{entry.name[:12]}", facts["release"], facts["version"], made_of)
     print(as_text(table), end="")
     return int(ExitCode.PASS)
 
@@ -105,9 +137,31 @@ def _fetch(options: argparse.Namespace) -> int:
     return int(ExitCode.PASS)
 
 
+def _build(options: argparse.Namespace) -> int:
+    store = Store.default()
+    started = time.monotonic()
+    with progress_line(sys.stderr) as progress, ExitStack() as held:
+        configuration = read_configuration((*USUAL, *options.config))
+        source = find_source(options.name, store, configuration, held, progress)
+        # A name that stands for somebody else's build: ours is of the same source.
+        if source.tree is None:
+            tree = unpack(source, store)
+            entry = build_kernel(tree, configuration, [], store, progress)
+            source = read_built(entry, source.name, tree)
+    seconds = time.monotonic() - started
+    print(f"{source.name}: {source.release}, {source.image} ({seconds:.0f} s)")
+    return int(ExitCode.PASS)
+
+
 def _prune(options: argparse.Namespace) -> int:
     store = Store.default()
-    named = [_series(name) for name in options.names]
+    named = [_series(name) for name in options.names if name != BUILT]
+    if BUILT in options.names:
+        for place in (*built_kernels(store), *build_directories(store)):
+            _remove(place)
+            print(f"removed {place.parent.name}:{place.name[:12]}")
+        if not named:
+            return int(ExitCode.PASS)
     for series in named or RELEASES:
         kept = kept_kernels(store, series)
         for entry in kept if named else kept[1:]:

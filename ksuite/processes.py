@@ -13,13 +13,13 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
@@ -43,6 +43,25 @@ shift 2
 exec "$0" . "$@"
 """
 """Its mounts are seen by nobody else, and go with the namespace: nothing is left for the next."""
+MOUNTS = Path("/mnt")
+"""Below it a build finds what it is given: the same paths on every machine."""
+_MOUNTING = f"""\
+set -e
+mount -t tmpfs -o mode=755 none {MOUNTS}
+mkdir -m 1777 {MOUNTS}/.upper
+mkdir {MOUNTS}/.work
+while [ "$1" != -- ]; do
+    mkdir "{MOUNTS}/$1"
+    case $2 in
+        *:*) mount -t overlay -o "lowerdir=$2,upperdir={MOUNTS}/.upper,workdir={MOUNTS}/.work" \\
+            none "{MOUNTS}/$1" ;;
+        *) mount --bind "$2" "{MOUNTS}/$1" ;;
+    esac
+    shift 2
+done
+shift
+exec "$@"
+"""
 
 
 def die_with_parent() -> None:
@@ -64,22 +83,34 @@ def tool(name: str, package: str) -> str:
 
 
 def contained(
-    *, drop_root: bool = False, network: bool = False, root: tuple[Path, Path] | None = None
+    *,
+    drop_root: bool = False,
+    network: bool = False,
+    root: tuple[Path, Path] | None = None,
+    mounts: Mapping[str, Sequence[Path]] | None = None,
 ) -> list[str]:
     """Return the command prefix that runs a child in PID and network namespaces of its own.
 
     :param drop_root: run as nobody, without capabilities; for code that we don't trust.
     :param network: leave it the host's network; for what fetches packages.
     :param root: its root directory, which it can't write, and what it finds there at `BUILD_PLACE`.
+    :param mounts: by name, what it finds below `MOUNTS`; of several directories one has what the
+        next ones have, too, unless it has a file of that name itself. There may be one such; what
+        is written into it, at its top, is gone afterwards.
+    :raises InfrastructureError: a directory is where the mounts would hide it.
     """
     prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
     if os.geteuid() != 0:
         # Only who is root in there may mount, and enter another root directory.
-        prefix += ["--user", "--map-root-user" if root else "--map-current-user"]
+        prefix += ["--user", "--map-root-user" if root or mounts else "--map-current-user"]
     prefix += [] if network else ["--net"]
     prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
     if root is not None:
         prefix += ["sh", "-c", _ENTERING, tool("chroot", "coreutils"), *map(str, root)]
+    if mounts:
+        prefix += ["sh", "-c", _MOUNTING, "mounting"]
+        prefix += [word for name, places in mounts.items() for word in (name, _joined(places))]
+        prefix += ["--"]
     if drop_root:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
         prefix += ["setpriv", "--pdeathsig=KILL", "--no-new-privs", "--inh-caps=-all"]
@@ -88,6 +119,19 @@ def contained(
             prefix += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         prefix += ["--"]
     return prefix
+
+
+def _joined(places: Sequence[Path]) -> str:
+    """Return directories as overlayfs wants them (mount(8)); one alone is a plain path."""
+    for place in places:
+        if place.is_relative_to(MOUNTS) or ":" in str(place) or "," in str(place):
+            msg = (
+                f"{place} can't be mounted for a build: set KSUITE_STORE and TMPDIR to directories "
+            )
+            raise InfrastructureError(
+                f"{msg}that are not below {MOUNTS}, without ':' and ',' in them"
+            )
+    return ":".join(map(str, places))
 
 
 def run(

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.options import OPTIONS, Attribute, CheckOptions, Recall, jobs
+from ksuite.campaigns.options import OPTIONS, Attribute, Build, CheckOptions, Recall, jobs
 from ksuite.campaigns.suites import BASELINES, SUITES
 from ksuite.dut import loops
 from ksuite.errors import UserError
@@ -69,6 +69,8 @@ def options_of(config: pytest.Config) -> CheckOptions:
         costs_only=config.getoption("--ks-costs-only"),
         unpatched=config.getoption("--ks-unpatched"),
         vcpus=config.getoption("--ks-vcpus"),
+        build=Build(config.getoption("--ks-build")),
+        config=config.getoption("--ks-config"),
     )
 
 

@@ -53,6 +53,7 @@ class Prepared(Plain):
     :param image: the kernel's.
     :param kvm: guests that are booted run under KVM.
     :param snapshot: where guests are restored from, if they are.
+    :param others: where those of variants are that have a kernel of their own.
     :param saved: states of it with a build's modules loaded, by the build's key.
     """
 
@@ -62,6 +63,7 @@ class Prepared(Plain):
     image: Path
     kvm: bool
     snapshot: Snapshot | None = None
+    others: dict[str, Snapshot] | None = None
     saved: dict[str, Path] | None = None
 
 
@@ -185,6 +187,7 @@ class Bench:
                 prepared.saved,
                 answers=Answers(Store.default(), prepared.snapshot),
                 recalls=RECALLS[self._options.recall],
+                others=prepared.others,
             )
         imports = [name for suite in self.suites for name in suite.imports]
         return LiveDut(self._boot, prepared.release, modules, imports)

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from ksuite.campaigns.bench import Bench, Prepared
+from ksuite.campaigns.building import Builder, Variants
+from ksuite.campaigns.options import Build
 from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
 from ksuite.errors import NothingToCompare, UserError
-from ksuite.kernels.build import ModuleBuild, build_modules
+from ksuite.kernels.fragments import USUAL, read_configuration
 from ksuite.kernels.made_for import series_for
-from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series, read_series
-from ksuite.kernels.source import KernelSource, check_compiler, unpack
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store, digest, run_directory
 from ksuite.machines.host import cpu_model, identity, kvm_works, qemu_version
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksuite.campaigns.options import CheckOptions
+    from ksuite.kernels.source import KernelSource
 
 
+FROM_IMAGE = "runs from our image: not with --root host or --clock wall"
 UNPATCHED = "(none: the distro's source as it is)"
 
 
@@ -52,16 +54,22 @@ class Check:
         self._store = Store.default()
         # What is no series needs no kernel fetched to say so.
         series = read_series(options.series or suites[0].series)
-        if options.kernel != "distro" and not options.restores:
-            msg = f"{options.kernel} runs from our image: not with --root host or --clock wall"
-            raise UserError(msg)
-        self.source: KernelSource = find_source(options.kernel, self._store, progress)
-        self.series: Series = series_for(series, self.source)
-        self.suites = tuple(suites) or suites_for(self.series.files)
-        self.spec = options.spec
+        ours = options.kernel != "distro" or options.build is Build.FULL
+        if ours and not options.restores:
+            raise UserError(f"{options.kernel} {FROM_IMAGE}")
+        self._configuration = read_configuration((*USUAL, *options.config))
         self._stack = ExitStack()
         self._kvm = False
+        self.spec = options.spec
         self.bench: Bench
+        with ExitStack() as held:
+            self.source: KernelSource = find_source(
+                options.kernel, self._store, self._configuration, held, progress
+            )
+            self.series: Series = series_for(series, self.source)
+            self.suites = tuple(suites) or suites_for(self.series.files)
+            # Nobody else may change the files of a revision before they are built.
+            self._held = held.pop_all()
 
     def __enter__(self) -> Self:
         """Build both variants, and what guests are restored from.
@@ -69,6 +77,8 @@ class Check:
         :raises KsuiteError: the series can't be judged; each kind has its exit code.
         """
         try:
+            with self._held:
+                self.variants = self._build()
             self._prepare()
         except BaseException:
             self._stack.close()
@@ -90,49 +100,48 @@ class Check:
         raise NothingToCompare(f"the suite {have} does not exercise this series, but {want} does")
 
     def _prepare(self) -> None:
-        check_compiler(self.source)
         directory = self._stack.enter_context(run_directory())
         self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
         self.qemu = qemu_version()
-        builds = self._build()
-        snapshot = self._snapshot() if self.options.restores else None
+        base, candidate = (self.variants.kernels[variant] for variant in VARIANTS)
+        snapshot = self._snapshot(base) if self.options.restores else None
         self.prepared = Prepared(
-            builds=builds,
+            builds=self.variants.builds,
             conditions=self._conditions(snapshot),
-            release=self.source.release,
-            image=self.source.image,
+            release=base.release,
+            image=base.image,
             kvm=self._kvm,
             snapshot=snapshot,
+            others={CANDIDATE: self._snapshot(candidate)} if candidate != base else None,
         )
         self.bench = self._stack.enter_context(
             Bench(self.prepared, self.options, self.suites, directory, self.progress)
         )
 
-    def _build(self) -> dict[str, ModuleBuild]:
-        self.progress(f"unpacking the source of {self.source.version}")
-        self.tree = tree = unpack(self.source, self._store)
-        targets = plan_once(self.source, tree, self._touched(), self._store)
-        base = self.series.base_patches
-        patches = {BASE: base, CANDIDATE: (*base, *self.series.patches)}
-        if self.options.unpatched:
-            patches = dict.fromkeys(VARIANTS, ())
-        names = ", ".join(target.name for target in targets)
-        builds = {}
-        for variant in VARIANTS:
-            self.progress(f"building {names}: {variant}")
-            build = build_modules(self.source, tree, targets, patches[variant], self._store)
-            builds[variant] = build
-        return builds
+    def _build(self) -> Variants:
+        builder = Builder(
+            self.source,
+            self.series,
+            self._configuration,
+            self._store,
+            self.progress,
+            unpatched=self.options.unpatched,
+        )
+        variants = builder.build(self.options.build)
+        if not self.options.restores and variants.kernels[BASE] != self.source:
+            raise UserError(f"a kernel that was built {FROM_IMAGE}: {variants.how}")
+        return variants
 
-    def _touched(self) -> list[str]:
-        every = (*self.series.base_patches, *self.series.patches)
-        return sorted({file for patch in every for file in patch.files})
-
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, kernel: KernelSource) -> Snapshot:
         recipe = read_recipe(self.options.packages)
         # One snapshot serves all suites: what one of them doesn't need costs it nothing.
         imports = sorted({name for suite in SUITES for name in suite.imports})
-        return take_snapshot(self.source, recipe, self.spec, imports, self._store, self.progress)
+        return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
+
+    @property
+    def kernel(self) -> KernelSource:
+        """The base kernel."""
+        return self.variants.kernels[BASE]
 
     @property
     def subject(self) -> Subject:
@@ -140,14 +149,16 @@ class Check:
         return Subject(
             series=UNPATCHED if self.options.unpatched else self.series.title,
             series_digest=digest() if self.options.unpatched else self.series.digest,
-            kernel=self.source.release,
-            kernel_version=self.source.version,
+            kernel=self.kernel.release,
+            kernel_version=self.kernel.version,
+            built=self.variants.how,
             clock=str(self.options.clock),
             machine=f"{self._root}, QEMU {self.qemu}, "
             f"{'KVM' if self._kvm else self.spec.cpu_model}, "
             f"{self.spec.vcpus} vCPU, {self.spec.memory_mib} MiB",
             modules={
                 variant: tuple(f"{module.name} {module.build_id}" for module in build.modules)
+                or (f"vmlinux {build.vmlinux_id}",)
                 for variant, build in self.prepared.builds.items()
             },
             identical=self.identical,
@@ -163,7 +174,7 @@ class Check:
     def identical(self) -> bool:
         """Whether base and candidate have the same object code."""
         codes = [
-            [(module.name, module.code_digest) for module in build.modules]
+            [build.code, *((module.name, module.code_digest) for module in build.modules)]
             for build in self.prepared.builds.values()
         ]
         return len(codes) == 2 and codes[0] == codes[1]
@@ -174,9 +185,9 @@ class Check:
             scenario="",
             scenario_version=0,
             parameters=(),
-            kernel_release=f"{self.source.release} ({self.source.version})",
-            kernel_config=hashlib.sha256(self.source.config.read_bytes()).hexdigest(),
-            compiler=self.source.compiler,
+            kernel_release=f"{self.kernel.release} ({self.kernel.version})",
+            kernel_config=hashlib.sha256(self.kernel.config.read_bytes()).hexdigest(),
+            compiler=self.kernel.compiler,
             cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,
             vcpus=self.spec.vcpus,
             memory_mib=self.spec.memory_mib,

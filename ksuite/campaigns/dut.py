@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ksuite.machines.machine import Call, Machine
 
 
+SETTLE_SECONDS = 300.0
+"""Its imports are read from a file system of the host's, whatever else the host does."""
 BOOTS_TRIED = 2
 """Each boot that fails costs the boot's whole time limit."""
 
@@ -139,17 +141,20 @@ class Dut(ABC):
         return dut_modules.load, (modules, self._modules), {}
 
     def _must_be_built(self, variant: str, running: Any) -> None:
-        expected = {module.name: module.build_id for module in self._builds[variant].modules}
-        if running != expected:
+        build = self._builds[variant]
+        expected = {module.name: module.build_id for module in build.modules}
+        if build.vmlinux_id:
+            expected["vmlinux"] = build.vmlinux_id
+        if running | expected != running or not expected.keys() >= running.keys() - {"vmlinux"}:
             raise InfrastructureError(f"build-ids on the DUT: {running}; built: {expected}")
 
     def _must_be_tried(self) -> None:
         if self._failed_boots >= BOOTS_TRIED:
             raise InfrastructureError(f"no guest came up in {BOOTS_TRIED} tries: not tried again")
 
-    def _must_be_release(self, machine: Machine) -> None:
-        if machine.release != self._release:
-            raise InfrastructureError(f"the DUT runs {machine.release}, not {self._release}")
+    def _must_be_release(self, machine: Machine, release: str) -> None:
+        if machine.release != release:
+            raise InfrastructureError(f"the DUT runs {machine.release}, not {release}")
 
 
 class LiveDut(Dut):
@@ -231,11 +236,11 @@ class LiveDut(Dut):
     def _come_up(self, variant: str) -> None:
         self._machine = machine = self._boot()
         try:
-            self._run([(dut_setup.settle, (self._imports,), {})])
+            machine.run([(dut_setup.settle, (self._imports,), {})], SETTLE_SECONDS)
             self._unload(variant)
         except KernelFault as fault:
             # Nothing of the series has run yet.
             raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault
         except DutError as error:
             raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
-        self._must_be_release(machine)
+        self._must_be_release(machine, self._release)

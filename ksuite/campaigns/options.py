@@ -20,6 +20,17 @@ MOST_JOBS = 256
 MOST_VCPUS = 16
 
 
+class Build(StrEnum):
+    """What is built of base and candidate."""
+
+    MODULE = "module"
+    """The modules that the series touches, for the base kernel."""
+    FULL = "full"
+    """Two whole kernels."""
+    AUTO = "auto"
+    """Modules, and whole kernels where they won't do."""
+
+
 class Attribute(StrEnum):
     """Which changes of exact costs are followed to the functions that they come from."""
 
@@ -43,6 +54,8 @@ class CheckOptions:
 
     :param series: what `read_series` takes; the first suite's own when empty.
     :param kernel: name of the base kernel's source.
+    :param build: what is built of it.
+    :param config: fragments beside the usual ones, for whole kernels.
     :param timeout_seconds: host seconds after which a silent DUT counts as hanging.
     :param root: what the DUT's file system is; when None, the image wherever it can be.
     :param jobs: guests that one process may measure in at once; as many as there are CPUs when 0.
@@ -69,6 +82,8 @@ class CheckOptions:
     costs_only: bool = False
     unpatched: bool = False
     vcpus: int = 1
+    build: Build = Build.AUTO
+    config: tuple[str, ...] = ()
 
     @property
     def spec(self) -> MachineSpec:
@@ -122,12 +137,31 @@ def vcpus(text: str) -> int:
     return number
 
 
+def fragments(text: str) -> tuple[str, ...]:
+    """Read a list of config fragments from a command line."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "kernel": {
         "metavar": "NAME",
         "default": "distro",
         "help": "the base kernel: distro, or debian:5.10, debian:6.1, debian:6.12, debian:7.2, "
-        "which are fetched (default: distro; see `ksuite kernels --help`)",
+        "which are fetched; TREE@REV or a source tarball, which are built; a TREE that you have "
+        "built; or IMAGE,MODULES (default: distro; see `ksuite kernels --help`)",
+    },
+    "build": {
+        "choices": [str(choice) for choice in Build],
+        "default": str(Build.AUTO),
+        "help": "build the modules that the series touches, or whole kernels; auto takes modules "
+        "wherever they will do, and says why not (default: auto)",
+    },
+    "config": {
+        "metavar": "LIST",
+        "type": fragments,
+        "default": (),
+        "help": "config fragments of whole kernels, beside base, vhost, tc, ovs and xdp: names of "
+        "ours, such as debug, or paths, with commas between them",
     },
     "scenario": {
         "metavar": "NAME",

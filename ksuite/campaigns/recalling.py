@@ -44,6 +44,10 @@ class Answers:
         self._store = store
         self._snapshot = snapshot.key
 
+    def of(self, snapshot: Snapshot) -> Answers:
+        """Return those of guests of another snapshot."""
+        return Answers(self._store, snapshot)
+
     def recall(self, said: Messages, repeat: int = 0) -> list[Any] | None:
         """Return what a guest answered to the last of these messages; None if none was asked.
 

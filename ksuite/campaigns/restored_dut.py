@@ -15,7 +15,7 @@ from ksuite.dut import modules as dut_modules
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from ksuite.campaigns.recalling import Answers
@@ -30,6 +30,7 @@ class RestoredDut(Dut):
     The first use of a variant loads its modules into a guest and saves that; the next are restored
     from there. So loading is done, and proven, once.
 
+    :param others: what variants that have a kernel of their own are restored from.
     :param run_directory: a private directory for mailboxes and saved guests.
     :param saved: the states that other processes have saved already, by their build's key.
     :param answers: what guests have answered in earlier runs.
@@ -45,9 +46,11 @@ class RestoredDut(Dut):
         *,
         answers: Answers | None = None,
         recalls: Collection[str] = (),
+        others: Mapping[str, Snapshot] | None = None,
     ) -> None:
         super().__init__(snapshot.release, modules)
-        self._snapshot = snapshot
+        self._usual = snapshot
+        self._others = dict(others or {})
         self._run_directory = run_directory
         self._saving = defaultdict[str, threading.Lock](threading.Lock)
         self._answers = answers
@@ -69,7 +72,7 @@ class RestoredDut(Dut):
     ) -> Answer:
         """Call in a guest that is used for nothing else; see `run_alone`."""
         self._must_be_tried()
-        start = partial(self._snapshot.restore, self._run_directory)
+        start = partial(self._snapshot(variant).restore, self._run_directory)
         with closing(self._guest(variant, start, repeat=repeat)) as machine:
             (result,) = self._ask_alone(variant, machine, [(function, args, {})])
             return Answer(result, recalled=_recalled(machine))
@@ -91,7 +94,7 @@ class RestoredDut(Dut):
         :raises KsuiteError: as `use` and `call`; modules that don't unload are a `DutError`.
         """
         self._must_be_tried()
-        with self._snapshot.restore(self._run_directory, more_arguments) as machine:
+        with self._snapshot(variant).restore(self._run_directory, more_arguments) as machine:
             # Who changes QEMU's arguments has themselves to blame.
             return self._ask_alone(variant, machine, calls, counts=not more_arguments)
 
@@ -114,10 +117,15 @@ class RestoredDut(Dut):
     ) -> RestoredMachine | RecallingMachine:
         if self._answers is None or variant not in self._recalls:
             return start()
-        return RecallingMachine(start, self._snapshot.release, self._answers, before, repeat)
+        snapshot = self._snapshot(variant)
+        answers = self._answers.of(snapshot)
+        return RecallingMachine(start, snapshot.release, answers, before, repeat)
+
+    def _snapshot(self, variant: str) -> Snapshot:
+        return self._others.get(variant, self._usual)
 
     def _restore(self, variant: str) -> RestoredMachine:
-        return self._snapshot.at(self._saved(variant)).restore(self._run_directory)
+        return self._snapshot(variant).at(self._saved(variant)).restore(self._run_directory)
 
     def save(self, variant: str) -> None:
         """Have a variant's modules loaded in a saved guest, unless one is there or was once.
@@ -131,7 +139,7 @@ class RestoredDut(Dut):
         """Whether a guest of an earlier run has loaded it, and this one's may never be needed."""
         if self._answers is None or variant not in self._recalls:
             return False
-        answers = self._answers.recall([[self._loading(variant)]])
+        answers = self._answers.of(self._snapshot(variant)).recall([[self._loading(variant)]])
         if answers is not None:
             self._must_be_built(variant, *answers)
         return answers is not None
@@ -146,13 +154,13 @@ class RestoredDut(Dut):
     def _load_and_save(self, variant: str) -> Path:
         self._must_be_tried()
         state = self._run_directory / f"{self._builds[variant].key}.state"
-        with self._snapshot.restore(self._run_directory) as machine:
+        with self._snapshot(variant).restore(self._run_directory) as machine:
             loading = [self._loading(variant)]
             (running,) = self._first_answers(variant, machine, loading)
             self._must_be_built(variant, running)
             machine.save(state)
         if self._answers is not None and variant in self._recalls:
-            self._answers.keep([loading], [running])
+            self._answers.of(self._snapshot(variant)).keep([loading], [running])
         return state
 
     def _first_answers(
@@ -167,7 +175,7 @@ class RestoredDut(Dut):
                 unborn = isinstance(error, InfrastructureError) and not machine.release
                 self._failed_boots += unborn
             raise
-        self._must_be_release(machine)
+        self._must_be_release(machine, self._snapshot(variant).release)
         return results
 
 

@@ -193,7 +193,7 @@ def _told(place: Place, added: int, seen: Sequence[Comparison], clock: Clock) ->
 
 def _source(place: Place) -> str:
     """Return the distro's source of a place."""
-    return (unpack(distro_source(), Store.default()) / place.file).read_text(encoding="utf-8")
+    return (unpack(distro_source(), Store.default()).path / place.file).read_text(encoding="utf-8")
 
 
 def slower(source: str, place: Place, added: int, clock: Clock = Clock.INSTRUCTIONS) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import subprocess
 from pathlib import Path
 
 BUILD_ID_BYTES = 20
 """--build-id=sha1."""
+BUILD_ID_NOTE = 3
+"""NT_GNU_BUILD_ID, elf.h."""
+NOTE = struct.Struct("<III")
+"""Sizes of name and content, type; each of both is padded to four bytes: elf(5)."""
 INIT_MODULE = 175
 DELETE_MODULE = 176
 """System calls of x86-64; libc has no functions for them, and starting insmod takes longer."""
@@ -58,7 +63,7 @@ def load(modules: dict[str, bytes], also: list[str]) -> dict[str, str]:
 
     :param modules: the contents of each module's .ko, by module name.
     :param also: modules to load by name afterwards.
-    :return: the build-id of each of `modules` as the running kernel tells it.
+    :return: the build-id of each of `modules`, and of vmlinux, as the running kernel tells it.
     :raises OSError: the kernel refused one.
     """
     for name in modules:
@@ -66,7 +71,7 @@ def load(modules: dict[str, bytes], also: list[str]) -> dict[str, str]:
     missing = [name for name in also if not _loaded(name)]
     if missing:
         _probe(missing)
-    return {name: build_id(name) for name in modules}
+    return {name: build_id(name) for name in modules} | {"vmlinux": kernel_build_id()}
 
 
 def _load_one(name: str, modules: dict[str, bytes]) -> None:
@@ -90,6 +95,20 @@ def _depends(image: bytes) -> list[str]:
         return []
     names = image[start : image.index(b"\0", start)].partition(b"=")[2].decode()
     return [name for name in names.split(",") if name]
+
+
+def kernel_build_id() -> str:
+    """Return the running kernel's build-id in hex; empty where it was built without one."""
+    notes = Path("/sys/kernel/notes").read_bytes()
+    at = 0
+    while at + NOTE.size <= len(notes):
+        name_size, size, kind = NOTE.unpack_from(notes, at)
+        name = notes[at + NOTE.size : at + NOTE.size + name_size]
+        start = at + NOTE.size + -(-name_size // 4) * 4
+        if (name, kind) == (b"GNU\0", BUILD_ID_NOTE):
+            return notes[start : start + size].hex()
+        at = start + -(-size // 4) * 4
+    return ""
 
 
 def build_id(name: str) -> str:

@@ -21,11 +21,12 @@ from ksuite.kernels.elf import build_id, code_digest
 from ksuite.kernels.exports import SYMVERS, refuse_changed_exports
 from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.held import scratch_directory
-from ksuite.kernels.patching import apply_series
-from ksuite.kernels.plan import ModuleTarget, is_inert
+from ksuite.kernels.makelog import ERROR, HOST_AT_FAULT, read_unfollowed
+from ksuite.kernels.patching import changed_files
+from ksuite.kernels.plan import ModuleTarget
 from ksuite.kernels.source import KernelSource, check_compiler
 from ksuite.kernels.store import Store, digest
-from ksuite.processes import BUILD_PLACE, NOBODY, contained, run, tool
+from ksuite.processes import BUILD_PLACE, MOUNTS, NOBODY, contained, run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,17 +41,14 @@ FORMAT = "2"
 FLAGS = "-g0 -fmax-errors=20 -fmacro-prefix-map={top}/="
 """The compiler's flags beyond the kernel's; assertions name their file relative to the tree."""
 
+_HEADERS, _OURS = (MOUNTS / name for name in ("headers", "build"))
+"""Where the builder finds what is not the distro's, which may be in somebody's home."""
 LINK_FLAGS = "--build-id=sha1"
 TIME_SECONDS = 600
 FILE_BYTES = 256 << 20
 LOG_BYTES = 4 << 20
 SHOWN_LINES = 12
 
-_ERROR = re.compile(r"(: (fatal )?[Ee]rror: |^ERROR: modpost|: undefined reference to )")
-_HOST_AT_FAULT = re.compile(
-    r"No space left on device|Disk quota exceeded|Cannot allocate memory"
-    r"|virtual memory exhausted|internal compiler error|Killed"
-)
 _NOT_IN_HEADERS = re.compile(r"No rule to make target|Makefile:\d+: .*No such file")
 
 
@@ -75,11 +73,15 @@ class ModuleBuild:
 
     :param key: SHA-256 of all that went in.
     :param cached: they were in the store already.
+    :param vmlinux_id: build-id of the kernel that they run in, in hex, where it is known.
+    :param code: SHA-256 of the code of a kernel that was built with them.
     """
 
     key: str
     modules: tuple[BuiltModule, ...]
     cached: bool
+    vmlinux_id: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class _Job:
         kernel = [source.release, source.version, source.compiler]
         # Another assembler and linker go with another root.
         kernel += [source.build_root.parent.name] if source.build_root else []
+        kernel += [source.tree.key] if source.tree else []
         wanted = sorted(f"{target.directory}/{target.file}" for target in self.targets)
         parts: list[bytes | str] = [FORMAT, FLAGS, LINK_FLAGS, *kernel, source.config.read_bytes()]
         parts += [str(len(wanted)), *wanted]
@@ -132,7 +135,7 @@ def build_modules(
     :raises InfrastructureError: the build was killed, ran out of time or of space.
     """
     check_compiler(source)
-    job = _Job(source, tree, tuple(targets), _changed(tree, patches))
+    job = _Job(source, tree, tuple(targets), _kept(changed_files(tree, patches)))
     for name in job.changed:
         if not _below(name, job.directories):
             raise NeedsFullBuild(f"needs a full build: {name} is outside of what gets built")
@@ -148,24 +151,12 @@ def build_modules(
     return ModuleBuild(key, modules, cached)
 
 
-def _changed(tree: Path, patches: Sequence[Patch]) -> dict[str, bytes]:
-    """Return the content of all files that patches leave different from the tree."""
-    with scratch_directory() as scratch:
-        apply_series(tree, patches, scratch)
-        changed: dict[str, bytes] = {}
-        for file in sorted({file for patch in patches for file in patch.files}):
-            if is_inert(file):
-                continue
-            before, after = _content(tree / file), _content(scratch / file)
-            if after is None and before is not None:
-                raise NeedsFullBuild(f"needs a full build: the series removes {file}")
-            if after is not None and after != before:
-                changed[file] = after
-        return changed
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _kept(changed: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """Return the files that are changed, where none is removed."""
+    kept = {name: content for name, content in changed.items() if content is not None}
+    if removed := sorted(changed.keys() - kept.keys()):
+        raise NeedsFullBuild(f"needs a full build: the series removes {', '.join(removed)}")
+    return kept
 
 
 def _below(name: str, directories: Iterable[str]) -> bool:
@@ -197,7 +188,7 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
         scratch.chmod(0o711)
         status = _make(job, top)
         log = (
-            _read(top / "make.log", LOG_BYTES)
+            read_unfollowed(top / "make.log", LOG_BYTES)
             .decode(errors="replace")
             .replace(f"{_seen_as(job, top)}/", "")
         )
@@ -205,7 +196,7 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
             return log, None
         places = {target.file: top / target.directory / target.file for target in job.targets}
         places[SYMVERS] = top / SYMVERS
-        return log, {name: _read(place, FILE_BYTES) for name, place in places.items()}
+        return log, {name: read_unfollowed(place, FILE_BYTES) for name, place in places.items()}
 
 
 def _lay_out(job: _Job, top: Path) -> None:
@@ -236,14 +227,15 @@ def _make(job: _Job, top: Path) -> int:
     """Run make as nobody with its output in ``make.log``, and return its exit status."""
     seen = _seen_as(job, top)
     environment = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": seen}
-    root = job.source.build_root
-    headers = job.source.headers
+    source = job.source
+    root = source.build_root
+    mounts = {_HEADERS.name: [source.headers], _OURS.name: [top]} if source.tree else None
     command = [
-        *contained(drop_root=True, root=(root, top) if root else None),
+        *contained(drop_root=True, root=(root, top) if root else None, mounts=mounts),
         *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--"),
         *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", f"{seen}/make.log"),
         *("make", f"-j{os.cpu_count() or 1}"),
-        *("-C", f"/{headers.relative_to(root)}" if root else str(headers), f"M={seen}"),
+        *("-C", _headers_seen_as(source), f"M={seen}"),
         f"LDFLAGS_MODULE={LINK_FLAGS}",
         f"KCFLAGS={FLAGS.format(top=seen)}",
         *(f"{target.directory}/{target.file}" for target in job.targets),
@@ -257,30 +249,25 @@ def _make(job: _Job, top: Path) -> int:
 
 def _seen_as(job: _Job, top: Path) -> str:
     """Return where the builder finds its files."""
+    if job.source.tree:
+        return str(_OURS)
     return BUILD_PLACE if job.source.build_root else str(top)
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
-    """Return the content of a file that nobody wrote, never what a link there leads to."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        msg = (
-            f"the build left no {path}: {error.strerror}; it runs as nobody, who must be able to "
-            "get there: set TMPDIR to such a directory"
-        )
-        raise InfrastructureError(msg) from error
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(most_bytes)
+def _headers_seen_as(source: KernelSource) -> str:
+    if source.tree:
+        return str(_HEADERS)
+    root = source.build_root
+    return f"/{source.headers.relative_to(root)}" if root else str(source.headers)
 
 
 def _failure(job: _Job, log: str, store: Store) -> Exception:
     """Return the error that says whose fault a failed build is."""
     kept = store.keep_log(job.key, log)
     lines = log.splitlines()
-    errors = [line for line in lines if _ERROR.search(line)]
+    errors = [line for line in lines if ERROR.search(line)]
     last = "\n".join(lines[-SHOWN_LINES:])
-    if _HOST_AT_FAULT.search(log) or not (errors or _NOT_IN_HEADERS.search(log)):
+    if HOST_AT_FAULT.search(log) or not (errors or _NOT_IN_HEADERS.search(log)):
         return InfrastructureError(f"the module build broke off; the log is {kept}\n{last}")
     if not job.changed or _NOT_IN_HEADERS.search(log):
         where = ", ".join(job.directories)

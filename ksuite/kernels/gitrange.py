@@ -26,15 +26,29 @@ def format_range(tree: Path, revisions: str) -> bytes:
     first, _, last = revisions.partition("..")
     if not first or not last or last.startswith("."):
         raise UserError(f"{tree}:{revisions}: give both ends of the range, as REV..REV")
-    common = _resolve(tree, "--git-common-dir", complaint=f"{tree} is not a git tree")
-    directory = (tree / common).resolve()
-    ends = [_commit(tree, revision) for revision in (first, last)]
+    objects = objects_of(tree)
+    ends = [commit_of(tree, revision) for revision in (first, last)]
     with scratch_directory() as scratch:
-        _borrow(directory, scratch)
+        borrow(objects, scratch)
         return _format(scratch, ends, f"{tree}:{revisions}")
 
 
-def _commit(tree: Path, revision: str) -> str:
+def objects_of(tree: Path) -> Path:
+    """Return where a git tree has its objects.
+
+    :raises UserError: it is none.
+    """
+    if not tree.is_dir():
+        raise UserError(f"{tree} is not a git tree: there is no such directory")
+    common = _resolve(tree, "--git-common-dir", complaint=f"{tree} is not a git tree")
+    return (tree / common).resolve() / "objects"
+
+
+def commit_of(tree: Path, revision: str) -> str:
+    """Return the commit that a revision stands for.
+
+    :raises UserError: there is none.
+    """
     if revision.startswith("-"):
         raise UserError(f"{revision!r} is no revision")
     what = f"revision {revision!r} does not exist in {tree}"
@@ -48,12 +62,16 @@ def _resolve(tree: Path, *question: str, complaint: str) -> str:
     return done.stdout.decode().strip()
 
 
-def _borrow(directory: Path, scratch: Path) -> None:
-    done = git("init", "--bare", "--quiet", "--template=", scratch, cwd=scratch)
+def borrow(objects: Path, place: Path) -> None:
+    """Make an empty repository that has another one's objects, and nothing else of it.
+
+    :raises InfrastructureError: git can't.
+    """
+    done = git("init", "--bare", "--quiet", "--template=", place, cwd=place.parent)
     if done.returncode != 0:
-        raise InfrastructureError(f"git init failed in {scratch}: {done.stderr.decode()[:300]}")
-    (scratch / "objects/info").mkdir(exist_ok=True)
-    (scratch / "objects/info/alternates").write_text(f"{directory}/objects\n", encoding="utf-8")
+        raise InfrastructureError(f"git init failed in {place}: {done.stderr.decode()[:300]}")
+    (place / "objects/info").mkdir(exist_ok=True)
+    (place / "objects/info/alternates").write_text(f"{objects}\n", encoding="utf-8")
 
 
 def _format(scratch: Path, ends: list[str], origin: str) -> bytes:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotApply, UserError
 from ksuite.kernels.git import git
+from ksuite.kernels.held import scratch_directory
+from ksuite.kernels.plan import is_inert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,3 +110,23 @@ def _excerpt(path: Path, line: int) -> str:
 def _called(patch: Patch) -> str:
     title = "" if patch.subject == patch.name else f" ({patch.subject})"
     return f"patch {patch.name}{title}"
+
+
+def changed_files(tree: Path, patches: Sequence[Patch]) -> dict[str, bytes | None]:
+    """Return the content of all files that patches leave different from a tree.
+
+    :return: by name; None for one that they remove.
+    :raises DoesNotApply: a patch was refused.
+    """
+    with scratch_directory() as scratch:
+        apply_series(tree, patches, scratch)
+        changed: dict[str, bytes | None] = {}
+        for file in sorted({file for patch in patches for file in patch.files}):
+            before, after = _content(tree / file), _content(scratch / file)
+            if after != before and not is_inert(file):
+                changed[file] = after
+        return changed
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -65,8 +65,9 @@ def plan_once(
     order = source.modules / "modules.order"
     read = (order, source.config, source.headers / "include" / "config" / "auto.conf")
     ours = (Path(__file__), Path(includes.__file__), Path(kbuild.__file__))
+    content = source.tree.key if source.tree else tree.name
     known = [file_digest(path) for path in (*read, *ours) if path.exists()]
-    key = digest(FORMAT, tree.name, source.version, source.release, *known, *asked)
+    key = digest(FORMAT, content, source.version, source.release, *known, *asked)
 
     def make(into: Path) -> None:
         plan = _Plan(plan_modules(source, tree, asked))

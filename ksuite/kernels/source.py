@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError, UserError
+from ksuite.errors import InfrastructureError, NothingToCompare, UserError
+from ksuite.kernels.trees import Tree
 from ksuite.processes import BUILD_PLACE, contained, run, tool
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ KNOWN = {"distro": "6.1"}
 
 PACKAGES = "linux-image-amd64 linux-headers-amd64 linux-source-6.1"
 
+_UNPACKERS = {".xz": ("xzcat", "xz-utils"), ".gz": ("zcat", "gzip"), ".zst": ("zstdcat", "zstd")}
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 # The last file that gets a part of its bytes in has no errno to tell.
 _DISK_FULL = re.compile(rb"No space left on device|Disk quota exceeded|Wrote only \d+ of")
@@ -35,10 +37,12 @@ class KernelSource:
     :param config: the configuration it was built with.
     :param headers: the directory to build modules against.
     :param modules: the directory of its modules.
-    :param tarball: its source, patched by the distro.
     :param compiler: first line of what the compiler that built it says of itself.
+    :param tarball: its source, patched by the distro.
     :param build_root: what that compiler runs in, if it is not this host's: a directory that holds
         a system of its own, and the headers.
+    :param tree: its source where there is no tarball.
+    :param build_id: of its vmlinux, in hex, where it is known.
     """
 
     name: str
@@ -48,9 +52,11 @@ class KernelSource:
     config: Path
     headers: Path
     modules: Path
-    tarball: Path
     compiler: str
+    tarball: Path | None = None
     build_root: Path | None = None
+    tree: Tree | None = None
+    build_id: str = ""
 
     @property
     def header_directories(self) -> tuple[Path, ...]:
@@ -76,6 +82,7 @@ def distro_source(name: str = "distro") -> KernelSource:
     release = _newest_release(versions, series)
     headers = Path(f"/usr/src/linux-headers-{release}")
     config = Path(f"/boot/config-{release}")
+    tarball = Path(f"/usr/src/linux-source-{series}.tar.xz")
     source = KernelSource(
         name=name,
         release=release,
@@ -84,37 +91,52 @@ def distro_source(name: str = "distro") -> KernelSource:
         config=config,
         headers=headers,
         modules=Path(f"/lib/modules/{release}"),
-        tarball=Path(f"/usr/src/linux-source-{series}.tar.xz"),
+        tarball=tarball,
         compiler=config_text(config, "CONFIG_CC_VERSION_TEXT"),
     )
     order = source.modules / "modules.order"
-    for path in (source.image, headers / "Makefile", order, source.tarball):
+    for path in (source.image, headers / "Makefile", order, tarball):
         if not path.exists():
             msg = f"{path} is missing although its package is installed: {_mend('--reinstall ')}"
             raise InfrastructureError(msg)
     return source
 
 
-def unpack(source: KernelSource, store: Store) -> Path:
-    """Return the source's tree in the store, to be read only.
+def unpack(source: KernelSource, store: Store) -> Tree:
+    """Return a kernel's source, to be read only.
 
+    :raises NothingToCompare: there is none.
     :raises InfrastructureError: the tarball can't be read, or the store can't be written.
     """
-    with source.tarball.open("rb") as tarball:
-        key = hashlib.file_digest(tarball, "sha256").hexdigest()
+    if source.tree is not None:
+        return source.tree
+    if source.tarball is None:
+        msg = f"{source.name} has no source, so that nothing of it can be built: see --unpatched"
+        raise NothingToCompare(msg)
+    return unpack_tarball(source.tarball, store, _mend("--reinstall "))
+
+
+def unpack_tarball(tarball: Path, store: Store, remedy: str) -> Tree:
+    """Return the source in a tarball, in the store, to be read only.
+
+    :param remedy: what to do when it can't be read.
+    :raises InfrastructureError: the tarball can't be read, or the store can't be written.
+    """
+    with tarball.open("rb") as packed:
+        key = hashlib.file_digest(packed, "sha256").hexdigest()
 
     def extract(into: Path) -> None:
-        command = f'{tool("xz", "xz-utils")} -T0 -dc "$1" | tar -x --strip-components=1 -C "$2"'
-        shell = ["bash", "-o", "pipefail", "-c", command, "unpack", str(source.tarball), str(into)]
+        unpacker = tool(*_UNPACKERS.get(tarball.suffix, ("cat", "coreutils")))
+        command = f'{unpacker} "$1" | tar -x --strip-components=1 -C "$2"'
+        shell = ["bash", "-o", "pipefail", "-c", command, "unpack", str(tarball), str(into)]
         done = run([*contained(), *shell], env=_ENVIRONMENT)
         if _DISK_FULL.search(done.stderr):
             raise store.disk_full()
         if done.returncode != 0:
             text = done.stderr.decode(errors="replace").partition("\n")[0][:300]
-            msg = f"{source.tarball} can't be unpacked: {text}; {_mend('--reinstall ')}"
-            raise InfrastructureError(msg)
+            raise InfrastructureError(f"{tarball} can't be unpacked: {text}; {remedy}")
 
-    return store.obtain("tree", key, extract)
+    return Tree(store.obtain("tree", key, extract), key, origin=key)
 
 
 def check_compiler(source: KernelSource) -> None:

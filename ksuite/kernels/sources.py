@@ -1,26 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From what a user calls a kernel to the kernel."""
+"""From what a user calls a kernel to the kernel.
+
+============================  ====================================================
+``distro``                    what this host has installed
+``debian:SERIES``             fetched from Debian
+``TREE@REV``                  a revision of a git tree, built
+``FILE.tar.xz``               a source tarball, built
+``TREE``                      a tree that its owner has built
+``IMAGE,MODULES``             a bzImage, and the directory of its modules
+============================  ====================================================
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
 from ksuite.kernels.debian import DEBIAN, RELEASES, debian_source
-from ksuite.kernels.source import KNOWN, KernelSource, distro_source
+from ksuite.kernels.full import build_kernel, read_built
+from ksuite.kernels.given import built_tree, image_with_modules
+from ksuite.kernels.source import KNOWN, KernelSource, distro_source, unpack_tarball
+from ksuite.kernels.trees import checked_out, must_be_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
 
+    from ksuite.kernels.fragments import Configuration
     from ksuite.kernels.store import Store
+    from ksuite.kernels.trees import Tree
+
+TARBALLS = (".tar", ".tar.gz", ".tar.xz", ".tar.zst", ".tgz")
+FORMS = "TREE@REV, a tree that is built, a source tarball, or IMAGE,MODULES"
 
 
 def find_source(
-    name: str, store: Store, progress: Callable[[str], None] = lambda _: None
+    name: str,
+    store: Store,
+    configuration: Configuration,
+    held: ExitStack,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> KernelSource:
-    """Return the kernel of a name: ``distro``, or ``debian:SERIES``.
+    """Return the kernel of a name; one that is only a source is built.
 
+    :param configuration: what kernels are built with.
+    :param held: keeps others from changing a revision's files until it is closed.
     :raises UserError: there is no such kernel.
+    :raises DoesNotCompile: it can't be built.
     :raises InfrastructureError: parts of it are missing, or can't be fetched.
     """
     series = name.removeprefix(DEBIAN)
@@ -28,5 +55,28 @@ def find_source(
         return debian_source(series, store, progress)
     if name in KNOWN:
         return distro_source(name)
+    tree = _tree(name, store, held, progress)
+    if tree is not None:
+        return read_built(build_kernel(tree, configuration, [], store, progress), name, tree)
+    if "," in name:
+        image, _, modules = name.partition(",")
+        return image_with_modules(Path(image), Path(modules), name)
+    if Path(name).is_dir():
+        return built_tree(Path(name), store, progress)
     known = ", ".join([*sorted(KNOWN), *(f"{DEBIAN}{series}" for series in RELEASES)])
-    raise UserError(f"unknown kernel {name!r}: known are {known}")
+    raise UserError(f"unknown kernel {name!r}: known are {known}; or give {FORMS}")
+
+
+def _tree(name: str, store: Store, held: ExitStack, progress: Callable[[str], None]) -> Tree | None:
+    """Return the source of a name that stands for nothing else."""
+    place, at, revision = name.rpartition("@")
+    if at and not Path(name).exists():
+        return held.enter_context(checked_out(Path(place), revision, store, progress))
+    if name.endswith(TARBALLS):
+        if not Path(name).is_file():
+            raise UserError(f"there is no tarball {name}")
+        progress(f"unpacking {name}")
+        tree = unpack_tarball(Path(name), store, "give a source tarball of a kernel")
+        must_be_kernel(tree.path, name)
+        return tree
+    return None

@@ -44,7 +44,7 @@ class MachineSpec:
     vcpus: int = 1
     cpu_model: str = "Nehalem"
     memory_mib: int = 1024
-    boot_timeout_seconds: float = 120.0
+    boot_timeout_seconds: float = 300.0
     call_timeout_seconds: float = 60.0
 
 

@@ -76,6 +76,7 @@ class Subject:
     :param not_exercised: files of the series of which no suite says anything.
     :param packages: version by package of the DUT's image; empty where it runs on another root.
     :param guest_code: SHA-256 of all of the DUT that is ours, in hex.
+    :param built: what was built of the series, and why not less.
     """
 
     series: str
@@ -89,6 +90,7 @@ class Subject:
     not_exercised: tuple[str, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
     guest_code: str = ""
+    built: str = ""
 
 
 @dataclass(frozen=True)

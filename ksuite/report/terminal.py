@@ -62,6 +62,7 @@ def _subject(subject: Subject) -> Text:
         f"kernel    {subject.kernel} ({subject.kernel_version})",
         f"machine   {subject.machine}; clock: {subject.clock}",
     ]
+    lines += [f"built     {subject.built}"] if subject.built else []
     lines += [f"{name:<9} {', '.join(modules)}" for name, modules in subject.modules.items()]
     if subject.not_exercised:
         lines.append(f"note      not exercised by any check: {', '.join(subject.not_exercised)}")

@@ -72,10 +72,10 @@ def test_series_of_no_suite_is_not_passed(checkout: Path) -> None:
 def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None:
     """What is built of the distro's source is the distro's module, instruction by instruction."""
     check = Check(CheckOptions("", unpatched=True), [TC])
-    builds = check._build()
+    builds = check._build().builds
     [module] = builds[CANDIDATE].modules
     assert builds[BASE].modules == (module,)
     distro = check.source.modules / "kernel" / "net" / "sched" / "act_mirred.ko"
     assert (module.name, module.code_digest) == ("act_mirred", code_digest(distro))
-    patched = Check(CheckOptions(""), [TC])._build()
+    patched = Check(CheckOptions(""), [TC])._build().builds
     assert module.code_digest not in {patched[name].modules[0].code_digest for name in VARIANTS}

@@ -31,7 +31,7 @@ def source() -> KernelSource:
 
 @pytest.fixture(scope="session")
 def tree(source: KernelSource) -> Path:
-    return unpack(source, Store.default())
+    return unpack(source, Store.default()).path
 
 
 @pytest.fixture(scope="session")

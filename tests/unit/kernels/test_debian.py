@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pytest
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels import debian, sources
 from ksuite.kernels.debian import KIND, RELEASES, debian_source, fetch, kept_kernels
+from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store
 
@@ -255,6 +257,7 @@ def test_facts_are_kept(store: Store) -> None:
 
 def test_names(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     monkeypatch.setattr(sources, "debian_source", lambda series, *_: f"the {series}")
-    assert str(find_source("debian:5.10", store)) == "the 5.10"
+    asked = (store, read_configuration(), ExitStack())
+    assert str(find_source("debian:5.10", *asked)) == "the 5.10"
     with pytest.raises(UserError, match=r"unknown kernel 'linus': known are distro, debian:5\.10"):
-        find_source("linus", store)
+        find_source("linus", *asked)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def test_all_parts_of_the_distro_kernel_exist(source: KernelSource) -> None:
     assert source.release.startswith("6.1.0-")
+    assert source.tarball is not None
     for path in (source.image, source.config, source.headers, source.modules, source.tarball):
         assert path.exists()
     assert source.release in source.image.name
@@ -86,7 +87,7 @@ def test_a_full_disk_while_unpacking_is_told(
     (tmp_path / "linux/file").write_bytes(bytes(2 << 20))
     subprocess.run(["tar", "-cJf", "linux.tar.xz", "linux"], cwd=tmp_path, check=True)
     packed = replace(source, tarball=tmp_path / "linux.tar.xz")
-    assert (unpack(packed, Store(tmp_path / "store")) / "file").stat().st_size == 2 << 20
+    assert (unpack(packed, Store(tmp_path / "store")).path / "file").stat().st_size == 2 << 20
     with tiny_disk("1m") as root:
         with pytest.raises(InfrastructureError, match="disk full in the store at"):
             unpack(packed, Store(root))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds base and candidate: as modules of one kernel where that is enough, as two kernels else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ksuite.campaigns.options import Build
+from ksuite.errors import DoesNotCompile, NeedsFullBuild, NothingToCompare, UserError
+from ksuite.kernels.build import ModuleBuild, build_modules
+from ksuite.kernels.fragments import Configuration
+from ksuite.kernels.full import build_kernel, facts_of, read_built
+from ksuite.kernels.plan import plan_once
+from ksuite.kernels.series import Series
+from ksuite.kernels.source import KernelSource, check_compiler, unpack
+from ksuite.kernels.store import Store
+from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ksuite.kernels.series import Patch
+
+ASKED_FOR = "asked for"
+
+
+@dataclass(frozen=True)
+class Variants:
+    """What base and candidate run on; both dictionaries are by variant.
+
+    :param how: what was built, and why not less.
+    """
+
+    builds: dict[str, ModuleBuild]
+    kernels: dict[str, KernelSource]
+    how: str
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds a series for a kernel.
+
+    :param unpatched: both variants are the source as it is; the series says which modules to build.
+    :param configuration: of whole kernels.
+    """
+
+    source: KernelSource
+    series: Series
+    configuration: Configuration
+    store: Store
+    progress: Callable[[str], None]
+    unpatched: bool = False
+
+    def build(self, wanted: Build) -> Variants:
+        """Return both variants.
+
+        :raises NeedsFullBuild: modules are wanted, and won't do.
+        :raises KsuiteError: the series can't be built; each kind has its exit code.
+        """
+        if self.source.tree is None and self.source.tarball is None:
+            return self._as_it_is(wanted)
+        if wanted is Build.FULL:
+            return self._kernels(ASKED_FOR)
+        try:
+            return self._modules()
+        except NeedsFullBuild as why:
+            if wanted is Build.MODULE:
+                raise
+            return self._kernels(str(why).partition("\n")[0])
+
+    def _modules(self) -> Variants:
+        source = self.source
+        check_compiler(source)
+        self.progress(f"unpacking the source of {source.version}")
+        tree = unpack(source, self.store).path
+        targets = plan_once(source, tree, self._touched(), self.store)
+        names = ", ".join(target.name for target in targets)
+        builds = {}
+        for variant in VARIANTS:
+            self.progress(f"building {names}: {variant}")
+            build = build_modules(source, tree, targets, self._patches(variant), self.store)
+            builds[variant] = replace(build, vmlinux_id=source.build_id)
+        return Variants(builds, dict.fromkeys(VARIANTS, source), f"modules {names}")
+
+    def _kernels(self, why: str) -> Variants:
+        tree = unpack(self.source, self.store)
+        builds, kernels = {}, {}
+        for variant in VARIANTS:
+
+            def told(text: str, variant: str = variant) -> None:
+                self.progress(f"{variant}: {text}")
+
+            entry = self._kernel(variant, told)
+            kernel = read_built(entry, self.source.name, tree)
+            kernels[variant] = kernel
+            builds[variant] = ModuleBuild(
+                entry.name,
+                (),
+                cached=False,
+                vmlinux_id=kernel.build_id,
+                code=facts_of(entry)["code"],
+            )
+        return Variants(builds, kernels, f"whole kernels ({why})")
+
+    def _kernel(self, variant: str, told: Callable[[str], None]) -> Path:
+        tree = unpack(self.source, self.store)
+        patches = self._patches(variant)
+        try:
+            return build_kernel(tree, self.configuration, patches, self.store, told)
+        except DoesNotCompile as error:
+            if variant == CANDIDATE:
+                raise
+            msg = f"there is nothing to compare with: without the series, {error}"
+            raise NothingToCompare(msg) from error
+
+    def _as_it_is(self, wanted: Build) -> Variants:
+        """Return a kernel that can't be built, to be judged by itself."""
+        if not self.unpatched:
+            raise UserError(
+                f"{self.source.name} has no source, so that no series can be built for it: give "
+                "its tree, or --unpatched to judge it as it is"
+            )
+        if wanted is Build.FULL:
+            raise UserError(f"{self.source.name} has no source to build it from")
+        build = ModuleBuild(self.source.release, (), cached=True)
+        return Variants(
+            dict.fromkeys(VARIANTS, build), dict.fromkeys(VARIANTS, self.source), "nothing"
+        )
+
+    def _patches(self, variant: str) -> Sequence[Patch]:
+        if self.unpatched:
+            return ()
+        base = self.series.base_patches
+        return base if variant == BASE else (*base, *self.series.patches)
+
+    def _touched(self) -> list[str]:
+        every = (*self.series.base_patches, *self.series.patches)
+        return sorted({file for patch in every for file in patch.files})

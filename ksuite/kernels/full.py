@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds a whole kernel of ours: any source, with patches, in a configuration of our fragments.
+
+The directory that make works in stays, one for each origin of sources and configuration, so that
+the next revision or series only compiles what changed. What comes out is stored under what went in.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.errors import DoesNotCompile, InfrastructureError
+from ksuite.kernels.elf import build_id
+from ksuite.kernels.fragments import Configuration
+from ksuite.kernels.headers import collect_headers
+from ksuite.kernels.held import scratch_directory
+from ksuite.kernels.kconfig import Kconfig
+from ksuite.kernels.makelog import ERROR, HOST_AT_FAULT, read_unfollowed
+from ksuite.kernels.patching import changed_files
+from ksuite.kernels.source import KernelSource, config_text
+from ksuite.kernels.store import digest, file_digest
+from ksuite.kernels.trees import CHECKOUT, Tree, held_alone
+from ksuite.kernels.tux import FRAGMENT, RESULTS, Workplace, tuxmake
+from ksuite.processes import NOBODY, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ksuite.kernels.series import Patch
+    from ksuite.kernels.store import Store
+
+KIND = "built"
+AREA, CACHE = "area", "ccache"
+"""Where the store has what is no entry: it changes."""
+FORMAT = "1"
+"""Part of every key: raise it when the same input would give another kernel."""
+SHOWN_ERRORS = 12
+IMAGE_BYTES = 1 << 30
+_COMPILING = re.compile(r"\s+(?:CC|LD|AR|AS)\s+(?:\[M\]\s+)?(\S+)$")
+_MEMBER = re.compile(r"(?:\./)?lib/modules/[^/]+(?:/.*)?")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that a kernel depends on.
+
+    :param changed: content of the files that patches leave different, None where they remove one.
+    :param compiler: first line of what it says of itself.
+    """
+
+    tree: Tree
+    changed: Mapping[str, bytes | None]
+    configuration: Configuration
+    compiler: str
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of it."""
+        fragment = self.configuration.fragment(self.tree.version)
+        parts: list[bytes | str] = [FORMAT, self.tree.key, self.compiler, fragment]
+        for name in sorted(self.changed):
+            content = self.changed[name]
+            parts += [name, "removed" if content is None else content]
+        return digest(*parts)
+
+    @property
+    def area(self) -> str:
+        """The name of the directory that it is built in."""
+        return digest(self.tree.origin, self.compiler, *self.configuration.names)[:16]
+
+
+def build_kernel(
+    tree: Tree,
+    configuration: Configuration,
+    patches: Sequence[Patch],
+    store: Store,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Return the store's entry of a kernel, built if there is none.
+
+    :param patches: to apply to the tree.
+    :raises DoesNotApply: a patch was refused.
+    :raises DoesNotCompile: the compiler refused what came of it.
+    :raises UserError: the configuration asks for what this kernel has not got.
+    :raises InfrastructureError: a tool is missing, the disk is full, or the build broke off.
+    """
+    for name, package in (("gcc", "gcc"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
+        tool(name, package)
+    job = _Job(tree, changed_files(tree.path, patches), configuration, _compiler())
+    return store.obtain(KIND, job.key, lambda into: _make(job, into, store, progress))
+
+
+def read_built(entry: Path, name: str, tree: Tree) -> KernelSource:
+    """Return the kernel of an entry.
+
+    :param name: what the user calls it.
+    :param tree: what it was built from, without patches.
+    """
+    facts = facts_of(entry)
+    release = facts["release"]
+    return KernelSource(
+        name=name,
+        release=release,
+        version=facts["version"],
+        image=entry / "vmlinuz",
+        config=entry / "config",
+        headers=entry / "src" / f"linux-headers-{release}",
+        modules=entry / "lib" / "modules" / release,
+        compiler=config_text(entry / "config", "CONFIG_CC_VERSION_TEXT"),
+        tree=tree,
+        build_id=facts["build_id"],
+    )
+
+
+def facts_of(entry: Path) -> dict[str, str]:
+    """Return what is known of an entry's kernel: release, version, build_id, code, configuration.
+
+    Its code is a SHA-256 of the image and all modules.
+    """
+    facts: dict[str, str] = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def built_kernels(store: Store) -> list[Path]:
+    """Return the entries of all kernels that were built, the newest first."""
+    entries = [one for one in (store.root / KIND).glob("[0-9a-f]*") if store.entry(KIND, one.name)]
+    return sorted(entries, key=lambda entry: entry.stat().st_mtime, reverse=True)
+
+
+def build_directories(store: Store) -> list[Path]:
+    """Return the directories that kernels were built in and checked out into, and ccache's."""
+    places = [place for kind in (AREA, CHECKOUT) for place in (store.root / kind).glob("[0-9a-f]*")]
+    return [*places, *filter(Path.is_dir, [store.root / CACHE])]
+
+
+def _compiler() -> str:
+    done = run([tool("gcc", "gcc"), "--version"], env={"LC_ALL": "C"})
+    return done.stdout.decode(errors="replace").partition("\n")[0].strip()
+
+
+def _make(job: _Job, into: Path, store: Store, progress: Callable[[str], None]) -> None:
+    area = store.root / AREA / job.area
+    area.mkdir(parents=True, exist_ok=True)
+    with held_alone(area, progress), scratch_directory() as given:
+        fragment = job.configuration.fragment(job.tree.version)
+        (given / FRAGMENT).write_text(fragment, encoding="utf-8")
+        given.chmod(0o755)
+        (area / "changes").mkdir(exist_ok=True)
+        place = Workplace(
+            source=(area / "changes", job.tree.path),
+            out=_builders(area / "out"),
+            ccache=_builders(store.root / CACHE),
+            given=given,
+        )
+        _lay_changes(job, area / "changes")
+        (place.out / ".config").unlink(missing_ok=True)
+        _run(job, place, ["config"], store, progress)
+        job.configuration.check(place.out / ".config", Kconfig(job.tree.path), job.tree.version)
+        log = _run(job, place, ["kernel", "modules"], store, progress)
+        (into / "make.log").write_text(log, encoding="utf-8")
+        _collect(job, place, into)
+
+
+def _builders(path: Path) -> Path:
+    """Return a directory that is there, and the builder's."""
+    path.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return path
+
+
+def _lay_changes(job: _Job, changes: Path) -> None:
+    """Put what patches change before the tree's files.
+
+    What an earlier series had changed gets the tree's content, and with it a new time: make would
+    not compile it again for an older one.
+    """
+    before = {str(path.relative_to(changes)) for path in changes.rglob("*") if not path.is_dir()}
+    for name in before | set(job.changed):
+        path, pristine = changes / name, job.tree.path / name
+        content = pristine.read_bytes() if pristine.is_file() else None
+        content = job.changed.get(name, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_file = stat.S_ISREG(path.lstat().st_mode) if os.path.lexists(path) else False
+        if content is not None and is_file and path.read_bytes() == content:
+            continue
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+            path.chmod(pristine.stat().st_mode & 0o755 if pristine.is_file() else 0o644)
+        elif pristine.is_file():
+            # What overlayfs takes for "there is no such file".
+            os.mknod(path, stat.S_IFCHR, os.makedev(0, 0))
+
+
+def _run(
+    job: _Job,
+    place: Workplace,
+    targets: Sequence[str],
+    store: Store,
+    progress: Callable[[str], None],
+) -> str:
+    """Have targets made, and return the log.
+
+    :raises DoesNotCompile: they could not be.
+    """
+    count = 0
+
+    def said(line: str) -> None:
+        nonlocal count
+        if match := _COMPILING.match(line):
+            count += 1
+            progress(f"building {job.tree.version}, {count}: {match[1]}")
+
+    progress(f"building {job.tree.version}: {', '.join(targets)}")
+    done, log = tuxmake(place, targets, said)
+    if done:
+        return log
+    kept = store.keep_log(job.key, log)
+    lines = log.splitlines()
+    errors = [line for line in lines if ERROR.search(line)]
+    if HOST_AT_FAULT.search(log) or not errors:
+        last = "\n".join(lines[-SHOWN_ERRORS:])
+        raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{last}")
+    shown = "\n".join(errors[:SHOWN_ERRORS])
+    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{shown}")
+
+
+def _collect(job: _Job, place: Workplace, into: Path) -> None:
+    """Put a finished kernel into an entry."""
+    results = place.out / RESULTS
+    for name, source in (("vmlinuz", results / "bzImage"), ("config", place.out / ".config")):
+        (into / name).write_bytes(read_unfollowed(source, IMAGE_BYTES))
+    packed = io.BytesIO(read_unfollowed(results / "modules.tar", IMAGE_BYTES))
+    with tarfile.open(fileobj=packed) as archive:
+        members = [one for one in archive if _MEMBER.fullmatch(one.name)]
+        archive.extractall(into, members, filter="data")
+    (modules,) = (into / "lib" / "modules").iterdir()
+    release = modules.name
+    headers = into / "src" / f"linux-headers-{release}"
+    collect_headers(place.source, place.out, headers)
+    for name, content in job.changed.items():
+        if content is None:
+            (headers / name).unlink(missing_ok=True)
+    for link in ("build", "source"):
+        (modules / link).unlink(missing_ok=True)
+    (modules / "build").symlink_to(f"/usr/src/{headers.name}")
+    code = [file_digest(into / "vmlinuz")]
+    code += [file_digest(path) for path in sorted(modules.rglob("*.ko"))]
+    facts = {
+        "release": release,
+        "version": job.tree.version,
+        "build_id": build_id(place.out / "vmlinux"),
+        "code": digest(*code),
+        "configuration": " ".join(job.configuration.names),
+    }
+    (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a build by somebody else left: whose fault its log says it was, and its files, with care."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ERROR = re.compile(r"(: (fatal )?[Ee]rror: |^ERROR: modpost|: undefined reference to )")
+HOST_AT_FAULT = re.compile(
+    r"No space left on device|Disk quota exceeded|Cannot allocate memory"
+    r"|virtual memory exhausted|internal compiler error|Killed"
+)
+
+
+def read_unfollowed(path: Path, most_bytes: int) -> bytes:
+    """Return the content of a file that nobody wrote, never what a link there leads to.
+
+    :raises InfrastructureError: there is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        msg = (
+            f"the build left no {path}: {error.strerror}; it runs as nobody, who must be able to "
+            "get there: set TMPDIR to such a directory"
+        )
+        raise InfrastructureError(msg) from error
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(most_bytes)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why a kernel has not got an option that it was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.errors import UserError
+from ksuite.kernels import fragments
+from ksuite.kernels.fragments import DEBUG, FRAGMENTS, USUAL, read_configuration
+from ksuite.kernels.kconfig import Kconfig, values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOP = """\
+source "net/Kconfig"
+config MODULES
+\tbool "Modules"
+config HIDDEN
+\ttristate
+config TUNNEL
+\ttristate "a tunnel" if EXPERT
+\tdepends on !CHEAP || (MODULES && NUMBER != 3)
+\tselect HIDDEN
+\thelp
+\t  config NOT_ONE
+\t  This text is not read.
+
+\t  depends on NOTHING
+
+config OUTSIDE
+\tbool "outside"
+"""
+NET = """\
+menu "Networking"
+\tdepends on NET
+if INET && m
+config FLOWER
+\ttristate "flower"
+\tdepends on SCHED \\
+\t\t&& ACTIONS
+endif
+source "$(SRCARCH)/Kconfig"
+endmenu
+choice
+\tprompt "timer"
+\tdepends on TIMERS
+config HZ_250
+\tbool "250"
+endchoice
+"""
+
+
+@pytest.fixture
+def kconfig(tmp_path: Path) -> Kconfig:
+    for name, text in (("Kconfig", TOP), ("net/Kconfig", NET), ("x86/Kconfig", "config LATER\n")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return Kconfig(tmp_path)
+
+
+def test_symbols(kconfig: Kconfig) -> None:
+    assert kconfig.names == {
+        *("MODULES", "HIDDEN", "TUNNEL", "OUTSIDE", "FLOWER", "LATER", "HZ_250"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "have", "why"),
+    [
+        ("FLOWER", "m", {}, "it depends on NET and INET and SCHED and ACTIONS (net/Kconfig:4)"),
+        ("FLOWER", "m", dict.fromkeys(("NET", "INET", "SCHED"), "y"), "it depends on ACTIONS "),
+        ("FLOWER", "y", dict.fromkeys(("NET", "INET", "SCHED", "ACTIONS"), "y"), "depends on m "),
+        ("FLOWER", "m", dict.fromkeys(("NET", "INET", "SCHED", "ACTIONS"), "m"), "another fragm"),
+        ("TUNNEL", "m", {"CHEAP": "y"}, "it depends on !CHEAP || (MODULES && NUMBER != 3)"),
+        ("TUNNEL", "m", {"CHEAP": "y", "MODULES": "y", "NUMBER": "3"}, "it depends on !CHEAP"),
+        ("TUNNEL", "m", {"CHEAP": "y", "MODULES": "y", "NUMBER": "4"}, "another fragment"),
+        ("HIDDEN", "y", {}, "nobody can choose it; it comes with TUNNEL"),
+        ("HIDDEN", "n", {"TUNNEL": "m"}, "selected by TUNNEL"),
+        ("OUTSIDE", "n", {}, "it can't be turned off"),
+        ("HZ_250", "y", {}, "it depends on TIMERS"),
+        ("OUTSIDE", "y", {}, "another fragment or a choice"),
+    ],
+)
+def test_why(kconfig: Kconfig, name: str, wanted: str, have: dict[str, str], why: str) -> None:
+    assert name in kconfig.names
+    assert why in kconfig.why(name, wanted, have)
+
+
+def test_values(tmp_path: Path) -> None:
+    config = tmp_path / ".config"
+    config.write_text('# CONFIG_OFF is not set\nCONFIG_A=y\nCONFIG_B="a b"\nCONFIG_C=0x10\n')
+    assert values(config) == {"A": "y", "B": '"a b"', "C": "0x10"}
+
+
+@pytest.fixture
+def fragment(tmp_path: Path) -> Path:
+    return tmp_path / "own.config"
+
+
+@pytest.mark.parametrize(
+    ("text", "have", "said"),
+    [
+        ("CONFIG_MODULES=y\n", "CONFIG_MODULES=y\n", ""),
+        ("# CONFIG_MODULES is not set\n", "", ""),
+        ("CONFIG_MODULES=n\n", "CONFIG_MODULES=y\n", "own.config:1: CONFIG_MODULES=n became y"),
+        ("CONFIG_FLOWER=m\n", "", "CONFIG_FLOWER=m became n: it depends on NET and"),
+        ("CONFIG_FLOWR=m\n", "", "has no such option; did you mean CONFIG_FLOWER?"),
+        ("CONFIG_XYZZY=m\n", "", "CONFIG_XYZZY=m: this kernel has no such option"),
+        ("CONFIG_OLD=y  # <6.0\n", "", ""),
+        ("CONFIG_NEW=y  # >=6.0, abc (it came then)\n", "", "own.config:1: CONFIG_NEW=y"),
+        ("CONFIG_HZ_250=y\n# CONFIG_HZ_250 is not set\n", "", ""),
+    ],
+)
+def test_configuration_is_checked(
+    kconfig: Kconfig, fragment: Path, tmp_path: Path, text: str, have: str, said: str
+) -> None:
+    fragment.write_text(text)
+    config = tmp_path / ".config"
+    config.write_text(have)
+    configuration = read_configuration([str(fragment)])
+    if not said:
+        configuration.check(config, kconfig, "6.1.2")
+        return
+    with pytest.raises(UserError) as caught:
+        configuration.check(config, kconfig, "6.1.2")
+    assert said in str(caught.value)
+
+
+def test_fragment_of_a_version(fragment: Path) -> None:
+    fragment.write_text('CONFIG_B=y  # <6.0\nCONFIG_A="x"\nCONFIG_C=m  # >=6.0, abc\n')
+    configuration = read_configuration([str(fragment)])
+    assert configuration.fragment("5.10.262") == 'CONFIG_A="x"\nCONFIG_B=y\n'
+    assert configuration.fragment("7.2.12") == 'CONFIG_A="x"\nCONFIG_C=m\n'
+
+
+@pytest.mark.parametrize("line", ["CONFIG A=y", "VHOST=m", "CONFIG_A", "CONFIG_A=y # <six"])
+def test_line_that_makes_no_sense(fragment: Path, line: str) -> None:
+    fragment.write_text(f"# a comment\n\n{line}\n")
+    with pytest.raises(UserError, match=r"own\.config:3: "):
+        read_configuration([str(fragment)])
+
+
+def test_fragment_that_is_not_there(fragment: Path) -> None:
+    with pytest.raises(UserError, match=r"can't be read.*there are base, debug, ovs, tc, vhost"):
+        read_configuration([str(fragment)])
+
+
+def test_ours_can_be_read() -> None:
+    names = {path.stem for path in FRAGMENTS.glob("*.config")}
+    assert names == {*USUAL, DEBUG}
+    for version in ("5.10.1", "6.1.1", "6.12.1", "7.2.1"):
+        text = read_configuration((*USUAL, DEBUG)).fragment(version)
+        assert "CONFIG_OPENVSWITCH=m\n" in text
+        assert "CONFIG_KASAN=y\n" in text
+    assert fragments.USUAL[0] == "base"
