@@ -24,6 +24,7 @@ from ksuite.campaigns.options import CheckOptions, Recall
 from ksuite.dut import loops, setup
 from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store, run_directory
+from ksuite.machines.emulator import hosts_own
 from ksuite.machines.machine import MachineSpec, Root
 from ksuite.machines.virtme import VirtmeMachine
 from ksuite.measure.result import BASE, CANDIDATE
@@ -58,7 +59,9 @@ def boot(options: argparse.Namespace) -> None:
     for _ in range(options.times):
         with (
             run_directory() as directory,
-            VirtmeMachine(distro_source().image, MachineSpec(), directory) as machine,
+            VirtmeMachine(
+                distro_source().image, MachineSpec(), directory, hosts_own().path
+            ) as machine,
         ):
             machine.wait_ready()
             times.append(machine.boot_seconds)

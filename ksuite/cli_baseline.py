@@ -301,7 +301,8 @@ def _measure(options: argparse.Namespace, suites: Iterable[Suite]) -> list[Check
     :raises KsuiteError: they could not be measured; what the run said has been printed.
     """
     wanted = options.scenario
-    chosen = [one for one in suites if not wanted or wanted in {one.name, *one.scenarios}]
+    measuring = [suite for suite in suites if suite.measures]
+    chosen = [one for one in measuring if not wanted or wanted in {one.name, *one.scenarios}]
     if not chosen:
         raise NothingToCompare(f"no suite that exercises the series has a scenario {wanted!r}")
     series = getattr(options, "series", None)

@@ -52,6 +52,7 @@ class Prepared(Plain):
     :param release: the kernel release that must run.
     :param image: the kernel's.
     :param kvm: guests that are booted run under KVM.
+    :param qemu: what runs guests that are booted.
     :param snapshot: where guests are restored from, if they are.
     :param others: where those of variants are that have a kernel of their own.
     :param saved: states of it with a build's modules loaded, by the build's key.
@@ -62,6 +63,7 @@ class Prepared(Plain):
     release: str
     image: Path
     kvm: bool
+    qemu: Path
     snapshot: Snapshot | None = None
     others: dict[str, Snapshot] | None = None
     saved: dict[str, Path] | None = None
@@ -186,16 +188,25 @@ class Bench:
                 modules,
                 prepared.saved,
                 answers=Answers(Store.default(), prepared.snapshot),
-                recalls=RECALLS[self._options.recall],
+                recalls=RECALLS[self._recall],
                 others=prepared.others,
             )
         imports = [name for suite in self.suites for name in suite.imports]
         return LiveDut(self._boot, prepared.release, modules, imports)
 
+    @property
+    def _recall(self) -> Recall:
+        """Whose answers stand; of vCPUs that take turns, not each guest's are quite the same."""
+        return self._options.recall if self.prepared.conditions.vcpus == 1 else Recall.NEVER
+
     def _boot(self) -> VirtmeMachine:
         prepared = self.prepared
         return VirtmeMachine(
-            prepared.image, self._options.spec, self._run_directory, kvm=prepared.kvm
+            prepared.image,
+            self._options.spec(self.suites),
+            self._run_directory,
+            prepared.qemu,
+            kvm=prepared.kvm,
         )
 
     def _new_costs(self) -> Costs:

@@ -17,7 +17,8 @@ from ksuite.kernels.made_for import series_for
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store, digest, run_directory
-from ksuite.machines.host import cpu_model, identity, kvm_works, qemu_version
+from ksuite.machines.emulator import emulator
+from ksuite.machines.host import cpu_model, identity, kvm_works
 from ksuite.machines.image import guest_code
 from ksuite.machines.machine import Clock, Root
 from ksuite.machines.recipe import read_recipe
@@ -60,7 +61,6 @@ class Check:
         self._configuration = read_configuration((*USUAL, *options.config))
         self._stack = ExitStack()
         self._kvm = False
-        self.spec = options.spec
         self.bench: Bench
         with ExitStack() as held:
             self.source: KernelSource = find_source(
@@ -68,6 +68,7 @@ class Check:
             )
             self.series: Series = series_for(series, self.source)
             self.suites = tuple(suites) or suites_for(self.series.files)
+            self.spec = options.spec(self.suites)
             # Nobody else may change the files of a revision before they are built.
             self._held = held.pop_all()
 
@@ -102,7 +103,7 @@ class Check:
     def _prepare(self) -> None:
         directory = self._stack.enter_context(run_directory())
         self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
-        self.qemu = qemu_version()
+        self.qemu = emulator(self.spec, self._store, self.progress)
         base, candidate = (self.variants.kernels[variant] for variant in VARIANTS)
         snapshot = self._snapshot(base) if self.options.restores else None
         self.prepared = Prepared(
@@ -111,6 +112,7 @@ class Check:
             release=base.release,
             image=base.image,
             kvm=self._kvm,
+            qemu=self.qemu.path,
             snapshot=snapshot,
             others={CANDIDATE: self._snapshot(candidate)} if candidate != base else None,
         )
@@ -134,8 +136,10 @@ class Check:
 
     def _snapshot(self, kernel: KernelSource) -> Snapshot:
         recipe = read_recipe(self.options.packages)
-        # One snapshot serves all suites: what one of them doesn't need costs it nothing.
-        imports = sorted({name for suite in SUITES for name in suite.imports})
+        # One snapshot serves all suites: what one of them doesn't need costs it nothing. Several
+        # vCPUs come up slowly, and few suites want them.
+        sharing = SUITES if self.spec.vcpus == 1 else self.suites
+        imports = sorted({name for suite in sharing for name in suite.imports})
         return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
 
     @property
@@ -153,7 +157,7 @@ class Check:
             kernel_version=self.kernel.version,
             built=self.variants.how,
             clock=str(self.options.clock),
-            machine=f"{self._root}, QEMU {self.qemu}, "
+            machine=f"{self._root}, QEMU {self.qemu.version}, "
             f"{'KVM' if self._kvm else self.spec.cpu_model}, "
             f"{self.spec.vcpus} vCPU, {self.spec.memory_mib} MiB",
             modules={
@@ -191,7 +195,7 @@ class Check:
             cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,
             vcpus=self.spec.vcpus,
             memory_mib=self.spec.memory_mib,
-            qemu=self.qemu.split(".")[0],
+            qemu=str(self.qemu.major),
             root=snapshot.digest if snapshot else str(Root.HOST),
             host="" if snapshot else identity(),
         )

@@ -16,7 +16,14 @@ from ksuite.dut import setup as dut_setup
 from ksuite.errors import KsuiteError
 from ksuite.kernels.source import check_compiler, distro_source
 from ksuite.kernels.store import Store, run_directory
-from ksuite.machines.host import kvm_works, qemu_version
+from ksuite.machines.emulator import (
+    COUNTS_SEVERAL,
+    RELEASE,
+    fetched,
+    hosts_own,
+    suffices,
+)
+from ksuite.machines.host import kvm_works
 from ksuite.machines.machine import MachineSpec
 from ksuite.machines.recipe import read_recipe
 from ksuite.machines.snapshot import take_snapshot
@@ -67,7 +74,7 @@ def examine(progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
     findings = [
         _tools(),
         _bcc(),
-        _try("QEMU", qemu_version, "apt-get install qemu-system-x86"),
+        _try("QEMU", _qemu, "apt-get install qemu-system-x86"),
         _try("base kernel", _kernel, "./bootstrap"),
         _try("compiler", _compiler, "./bootstrap"),
         _store(),
@@ -101,6 +108,19 @@ def _bcc() -> Finding:
     good = find_spec("bcc") is not None
     mend = "apt-get install python3-bpfcc, and run with ./bootstrap: its environment sees it"
     return Finding("bcc", good, "importable" if good else "not importable", mend)
+
+
+def _qemu() -> str:
+    """Say which QEMU runs what."""
+    own = hosts_own()
+    if suffices(own, MachineSpec(vcpus=2)):
+        return f"{own.version}, for all guests"
+    newer = fetched(Store.default())
+    found = f"{newer.version} in the store" if newer else f"{RELEASE.newest}'s, not fetched yet"
+    return (
+        f"{own.version}; for several vCPUs on the instruction clock, which needs {COUNTS_SEVERAL}: "
+        f"{found}"
+    )
 
 
 def _kernel() -> str:
@@ -167,4 +187,4 @@ def _boot() -> str:
 
 
 def _machine(directory: Path) -> VirtmeMachine:
-    return VirtmeMachine(distro_source().image, MachineSpec(), directory)
+    return VirtmeMachine(distro_source().image, MachineSpec(), directory, hosts_own().path)

@@ -7,13 +7,16 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ksuite.campaigns.suites import SCENARIO_NAMES
+from ksuite.campaigns.suites import SCENARIO_NAMES, Suite
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, MachineSpec, Root
 from ksuite.measure.baseline import Baseline
 from ksuite.measure.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_JOBS = 256
 """Each guest may take its whole memory."""
@@ -61,7 +64,7 @@ class CheckOptions:
     :param jobs: guests that one process may measure in at once; as many as there are CPUs when 0.
     :param packages: a file that names Debian packages to add to the image.
     :param thresholds: from when a change of a cost counts.
-    :param vcpus: of a guest; more than one only on the wall clock.
+    :param vcpus: of a guest; as many as its suite asks for when 0.
     :param recall: whose restored guests are not asked again what guests like them have answered.
     :param baseline: whose costs stand for the base's.
     :param costs_only: measure the candidate's costs, and nothing else.
@@ -81,20 +84,26 @@ class CheckOptions:
     baseline: Baseline | None = None
     costs_only: bool = False
     unpatched: bool = False
-    vcpus: int = 1
+    vcpus: int = 0
     build: Build = Build.AUTO
     config: tuple[str, ...] = ()
 
-    @property
-    def spec(self) -> MachineSpec:
-        """The guests.
+    def spec(self, suites: Sequence[Suite]) -> MachineSpec:
+        """Return what guests these suites run in.
 
-        :raises UserError: the options contradict each other.
+        :raises UserError: one needs more vCPUs than were chosen, or than another.
         """
-        if self.vcpus > 1 and self.clock is Clock.INSTRUCTIONS:
-            raise UserError("the instruction clock counts those of one vCPU: see --clock wall")
+        wanted = {suite.name: suite.vcpus for suite in suites}
+        if not self.vcpus and len(set(wanted.values())) > 1:
+            each = ", ".join(f"{name}: {number}" for name, number in wanted.items())
+            raise UserError(f"these suites differ in their vCPUs ({each}): run them one by one")
+        most = max(wanted.values(), default=1)
+        if 0 < self.vcpus < most:
+            raise UserError(f"{self.vcpus} vCPU are too few: {', '.join(wanted)} needs {most}")
         return MachineSpec(
-            clock=self.clock, vcpus=self.vcpus, call_timeout_seconds=self.timeout_seconds
+            clock=self.clock,
+            vcpus=self.vcpus or most,
+            call_timeout_seconds=self.timeout_seconds,
         )
 
     @property
@@ -198,8 +207,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "vcpus": {
         "type": vcpus,
         "metavar": "N",
-        "default": 1,
-        "help": "vCPUs of a guest; more than one only on the wall clock (default: 1)",
+        "default": 0,
+        "help": "vCPUs of a guest (default: what the suite asks for: 2 for smp, else 1); the "
+        "instruction clock runs them in turn and counts the instructions of all: it shows no "
+        "parallel speed-up, and with several it needs QEMU 10, which is fetched",
     },
     "root": {
         "choices": [str(root) for root in Root],

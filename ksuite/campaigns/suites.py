@@ -28,6 +28,7 @@ class Suite:
     :param modules: what must be loaded for it, by name.
     :param imports: modules of `ksuite.dut` that it uses.
     :param default_series: judged when none is named.
+    :param vcpus: of its guests, at least.
     :param by_default: ``ksuite check`` runs it for every series that touches its files, and not
         only where no other suite exercises them.
     """
@@ -39,11 +40,17 @@ class Suite:
     imports: tuple[str, ...]
     default_series: str
     by_default: bool = True
+    vcpus: int = 1
 
     @property
     def directory(self) -> Path:
         """Where its tests are."""
         return ROOT / "tests" / self.name
+
+    @property
+    def measures(self) -> bool:
+        """Whether any of its scenarios is a cost."""
+        return any(not name.endswith("_function") for name in self.scenarios)
 
     @property
     def series(self) -> str:
@@ -174,7 +181,33 @@ PVP = Suite(
     by_default=False,
 )
 
-SUITES = (VHOST, TC, OVS, PVP)
+SMP = Suite(
+    name="smp",
+    paths=(
+        "drivers/vhost/net.c",
+        "drivers/vhost/vhost.[ch]",
+        "drivers/net/tun.c",
+        "net/openvswitch/*.[ch]",
+        "net/sched/act_mirred.c",
+        "net/sched/cls_flower.c",
+    ),
+    scenarios=("smp_function",),
+    modules=(
+        "tun",
+        "vhost_net",
+        "veth",
+        "openvswitch",
+        "sch_ingress",
+        "cls_flower",
+        "act_mirred",
+    ),
+    imports=("smp", "modules", "symbols"),
+    default_series="patches/act-mirred-clone-removal",
+    by_default=False,
+    vcpus=2,
+)
+
+SUITES = (VHOST, TC, OVS, PVP, SMP)
 SCENARIO_NAMES = tuple(name for suite in SUITES for name in (suite.name, *suite.scenarios))
 """What ``--scenario`` takes."""
 

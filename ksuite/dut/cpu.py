@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How the DUT's one CPU is shared between a driver and the kernel threads it talks to."""
+"""How the DUT's CPUs are shared between a driver and the kernel threads it talks to."""
 
 from __future__ import annotations
 
@@ -33,19 +33,22 @@ def prompt_softirqs() -> Iterator[None]:
     While it is runnable, no softirq runs where it was raised (kernel/softirq.c, do_softirq()): a
     sender that comes before it would pile up what it sends.
     """
-    (ksoftirqd,) = _threads("ksoftirqd/0")
-    os.sched_setscheduler(ksoftirqd, os.SCHED_FIFO, os.sched_param(2))
+    threads = _ksoftirqds()
+    for thread in threads:
+        os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(2))
     try:
         yield
     finally:
-        os.sched_setscheduler(ksoftirqd, os.SCHED_OTHER, os.sched_param(0))
+        for thread in threads:
+            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 
-def _threads(name: str) -> list[int]:
+def _ksoftirqds() -> list[int]:
+    """Return the thread of each CPU that runs softirqs."""
     found = []
     for path in Path("/proc").glob("[0-9]*/comm"):
         # Others come and go.
         with suppress(OSError):
-            if path.read_text() == f"{name}\n":
+            if path.read_text().startswith("ksoftirqd/"):
                 found.append(int(path.parent.name))
     return found

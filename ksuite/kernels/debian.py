@@ -9,27 +9,25 @@ host's compiler nor its C library matters.
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.archive import Release, extracting, must_be_root, private_apt, run_told
 from ksuite.kernels.source import KernelSource, check_compiler, config_text
 from ksuite.kernels.store import Store, run_directory
-from ksuite.processes import BUILD_PLACE, contained, run, tool
+from ksuite.processes import BUILD_PLACE, contained, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-MIRROR = "http://deb.debian.org/debian"
-SECURITY = "http://deb.debian.org/debian-security"
 DEBIAN = "debian:"
 """What the names of these kernels begin with."""
 KIND = "kernel"
-FETCH_SECONDS = 1800
+WHAT = "a kernel"
 TOOLS = (
     "make",
     "dash",
@@ -42,42 +40,7 @@ TOOLS = (
     "base-files",
 )
 """What Kbuild calls besides the compiler, which the headers depend on."""
-_PRIVATE = """\
-Dir "{place}";
-Dir::Etc "{place}";
-Dir::Etc::sourcelist "{place}/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::Etc::parts "-";
-Dir::Etc::trusted "{keys}";
-Dir::Etc::trustedparts "-";
-Dir::State "{place}/state";
-Dir::State::status "{place}/status";
-Dir::Cache "{place}/cache";
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-Acquire::Languages "none";
-"""
-KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LISTED = re.compile(r"^\s*\S+ \|\s+(\S+) \| ", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Release:
-    """Where a series of kernels is kept.
-
-    :param suite: of Debian, whose compiler and C library go with it.
-    :param kernels: the suite that its newest version is in.
-    """
-
-    suite: str
-    kernels: str
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The package sources, sources.list(5)."""
-        mirror = SECURITY if self.kernels.endswith("-security") else MIRROR
-        return (f"deb {MIRROR} {self.suite} main", f"deb {mirror} {self.kernels} main")
 
 
 RELEASES = {
@@ -86,7 +49,7 @@ RELEASES = {
     "6.12": Release("bookworm", "bookworm-backports"),
     "7.2": Release("trixie", "trixie-backports"),
 }
-"""By series, what ``debian:SERIES`` stands for."""
+"""By series, where ``debian:SERIES`` is kept; its compiler is the suite's."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +109,7 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
     :raises InfrastructureError: no network, or no room.
     """
     release = release_of(series)
-    if os.geteuid() != 0:
-        raise InfrastructureError("fetching Debian's kernels needs root: run it as root once")
+    must_be_root("Debian's kernels")
     progress(f"asking Debian for its newest {series}")
     with run_directory() as directory:
         package, extra = _newest(series, release, directory)
@@ -155,7 +117,7 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
     def make(into: Path) -> None:
         progress(f"fetching {package.release} ({package.version}) with its compiler")
         root = into / "root"
-        _extract(release, [*TOOLS, *extra], root)
+        run_told(extracting(release, [*TOOLS, *extra], root), fetches=WHAT)
         (root / "usr" / "bin" / "awk").symlink_to("mawk")
         for path in root.rglob("*"):
             mode = path.lstat().st_mode
@@ -166,7 +128,7 @@ def fetch(series: str, store: Store, progress: Callable[[str], None] = lambda _:
         headers = root / "usr" / "src" / f"linux-headers-{package.release}"
         # Only there to make BTF of debug information, which our modules don't have.
         (headers / "vmlinux").unlink(missing_ok=True)
-        _command([tool("depmod", "kmod"), "-b", str(_modules_top(root)), package.release])
+        run_told([tool("depmod", "kmod"), "-b", str(_modules_top(root)), package.release])
         facts = {"release": package.release, "version": package.version}
         (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
         # What can't be used must not be kept.
@@ -218,11 +180,11 @@ def unknown(name: str) -> UserError:
 def _newest(series: str, release: Release, directory: Path) -> tuple[Package, list[str]]:
     """Return the newest kernel whose source is there too, and the packages that it is made of."""
     # What APT_CONFIG names is read first, and so can keep the host's own from being read.
-    private = ["env", f"APT_CONFIG={_private_apt(release, directory)}"]
-    _command([*contained(network=True), *private, "apt-get", "update"], fetches=True)
+    private = ["env", f"APT_CONFIG={private_apt(release, directory)}"]
+    run_told([*contained(network=True), *private, "apt-get", "update"], fetches=WHAT)
     cache = [*private, "apt-cache"]
     name = rf"^linux-headers-{re.escape(series)}\.[0-9.]+([+-][a-z0-9.]+)?-amd64$"
-    listed = _command([*cache, "search", "--names-only", name])
+    listed = run_told([*cache, "search", "--names-only", name])
     versions = _versions(cache, f"linux-source-{series}")
     headers = [line.split()[0] for line in listed.splitlines()]
     found = [
@@ -252,32 +214,12 @@ def _image(cache: Sequence[str], package: Package) -> list[str]:
 
 
 def _versions(cache: Sequence[str], package: str) -> set[str]:
-    return set(_LISTED.findall(_command([*cache, "madison", package])))
+    return set(_LISTED.findall(run_told([*cache, "madison", package])))
 
 
 def _order(version: str) -> list[int]:
     """Return by what one version of a kernel package is newer than another."""
     return [int(number) for number in re.findall(r"\d+", version)]
-
-
-def _private_apt(release: Release, directory: Path) -> Path:
-    """Return the configuration of an apt that shares nothing with the host's but the keys."""
-    for name in ("state/lists/partial", "cache/archives/partial"):
-        (directory / name).mkdir(parents=True)
-    (directory / "status").touch()
-    (directory / "sources.list").write_text("\n".join(release.lines) + "\n", encoding="utf-8")
-    configuration = directory / "apt.conf"
-    configuration.write_text(_PRIVATE.format(place=directory, keys=KEYS), encoding="utf-8")
-    return configuration
-
-
-def _extract(release: Release, packages: Sequence[str], root: Path) -> None:
-    command = [*contained(network=True), tool("mmdebstrap", "mmdebstrap"), "--variant=extract"]
-    command += ["--format=directory", '--aptopt=APT::Install-Recommends "false"']
-    # What is older has the same name in the release itself.
-    command += [f'--aptopt=APT::Default-Release "{release.kernels}"']
-    command += [f"--include={','.join(packages)}", release.suite, str(root), *release.lines]
-    _command(command, fetches=True)
 
 
 def _modules_top(root: Path) -> Path:
@@ -290,15 +232,3 @@ def _first(*places: Path) -> Path:
     if found is None:
         raise InfrastructureError(f"{places[0]} is missing: prune that kernel, and fetch it again")
     return found
-
-
-def _command(command: Sequence[str], *, fetches: bool = False) -> str:
-    done = run(command, env=_ENVIRONMENT, timeout_seconds=FETCH_SECONDS)
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").splitlines()
-        errors = [line for line in said if line.startswith(("E:", "W:"))] or said
-        what = "can't fetch a kernel from Debian" if fetches else f"{Path(command[0]).name} fails"
-        if full := next((line for line in said if "No space left on device" in line), ""):
-            errors = [full]
-        raise InfrastructureError(f"{what}: {'; '.join(errors[-3:])[:600]}")
-    return done.stdout.decode(errors="replace")

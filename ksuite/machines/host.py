@@ -9,27 +9,14 @@ import re
 import subprocess
 from pathlib import Path
 
-from ksuite.errors import InfrastructureError
-from ksuite.processes import contained, run, tool
+from ksuite.machines.emulator import PACKAGE, QEMU
+from ksuite.processes import contained, tool
 
 KVM_PROBE_SECONDS = 8.0
 IDENTITIES = ("/etc/machine-id", "/proc/sys/kernel/random/boot_id")
 """Files that tell one host from another, machine-id(5) and random(4); the second until it boots."""
 APPLICATION = "ksuite fingerprint:"
 """A machine's id is to be shown to nobody: only what one application makes of it, machine-id(5)."""
-_QEMU = "qemu-system-x86_64"
-
-
-def qemu_version() -> str:
-    """Return QEMU's version, such as 7.2.22.
-
-    :raises InfrastructureError: QEMU is missing or does not say.
-    """
-    done = run([tool(_QEMU, "qemu-system-x86"), "--version"], timeout_seconds=30)
-    found = re.search(rb"version (\d+[\d.]*)", done.stdout)
-    if not found:
-        raise InfrastructureError(f"{_QEMU} --version says nothing of a version: {done.stdout!r}")
-    return found[1].decode()
 
 
 def cpu_model() -> str:
@@ -53,7 +40,7 @@ def kvm_works(image: Path) -> bool:
     """
     if not Path("/dev/kvm").exists():
         return False
-    command = [*contained(), tool(_QEMU, "qemu-system-x86"), "-enable-kvm", "-nodefaults"]
+    command = [*contained(), tool(QEMU, PACKAGE), "-enable-kvm", "-nodefaults"]
     command += ["-no-reboot", "-display", "none", "-m", "256M", "-serial", "stdio"]
     command += ["-kernel", str(image), "-append", "console=ttyS0 earlyprintk=serial panic=-1"]
     with subprocess.Popen(

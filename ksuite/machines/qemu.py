@@ -13,12 +13,10 @@ from ksuite.machines.guest import (
     INSTRUCTION_CLOCK,
     INSTRUCTION_CLOCK_ARGUMENTS,
 )
-from ksuite.processes import tool
 
 if TYPE_CHECKING:
     from ksuite.machines.machine import MachineSpec
 
-QEMU = "qemu-system-x86_64"
 SLOTS_BYTES = 16 << 30
 """Room in the guest's address space for memory devices."""
 
@@ -31,12 +29,14 @@ class DutFiles:
     :param initrd: holds its init, our code and the modules that find the images.
     :param root: file system image of its user space.
     :param kernel_files: file system image of the kernel's modules and headers.
+    :param qemu: what runs it.
     """
 
     kernel: Path
     initrd: Path
     root: Path
     kernel_files: Path
+    qemu: Path
 
 
 def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: bool) -> list[str]:
@@ -46,9 +46,8 @@ def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: b
     images and the mailbox are memory. They are shared mappings, so that a snapshot leaves them out.
 
     :param paused: wait for a snapshot instead of booting.
-    :raises InfrastructureError: QEMU is missing.
     """
-    command = [tool(QEMU, "qemu-system-x86"), "-nodefaults", "-no-user-config", "-no-reboot"]
+    command = [str(files.qemu), "-nodefaults", "-no-user-config", "-no-reboot"]
     command += ["-display", "none", "-machine", "q35,accel=tcg,nvdimm=on,hpet=off"]
     command += ["-cpu", spec.cpu_model, "-smp", str(spec.vcpus), "-seed", "1"]
     command += ["-m", f"{spec.memory_mib}M,slots=3,maxmem={SLOTS_BYTES + (spec.memory_mib << 20)}B"]

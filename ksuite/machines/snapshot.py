@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ksuite.dut import setup as dut_setup
 from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare
 from ksuite.kernels.store import digest, file_digest, run_directory
+from ksuite.machines.emulator import emulator
 from ksuite.machines.image import kernel_image, root_image
 from ksuite.machines.image_machine import ImageMachine, RestoredMachine
 from ksuite.machines.initrd import initrd
 from ksuite.machines.machine import MachineSpec
-from ksuite.machines.qemu import QEMU, DutFiles, option_value, qemu_command
-from ksuite.processes import tool
+from ksuite.machines.qemu import DutFiles, option_value, qemu_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,8 @@ def take_snapshot(
     """
     root = root_image(recipe, store, progress)
     kernel = kernel_image(source, recipe, store, progress)
-    files = DutFiles(source.image, Path("initrd"), root.path, kernel.path)
+    qemu = emulator(spec, store, progress).path
+    files = DutFiles(source.image, Path("initrd"), root.path, kernel.path, qemu)
     busybox = root.path.with_name("busybox").read_bytes()
     top = source.modules.parent.parent.parent
     archive = initrd(busybox, top, source.release, recipe)
@@ -86,7 +87,7 @@ def take_snapshot(
         root.digest,
         kernel.digest,
         archive,
-        *map(file_digest, (source.image, Path(tool(QEMU, "qemu-system-x86")))),
+        *map(file_digest, (source.image, qemu)),
         repr(_called(files, spec)),
         repr(sorted(imports)),
     )

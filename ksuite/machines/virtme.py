@@ -34,14 +34,21 @@ class VirtmeMachine(Guest):
 
     :param image: the kernel image to boot; its modules are in /lib/modules.
     :param run_directory: a private directory for sockets and temporary files.
+    :param qemu: what runs it.
     :raises InfrastructureError: a tool is missing.
     """
 
     def __init__(
-        self, image: Path, spec: MachineSpec, run_directory: Path, *, kvm: bool = False
+        self,
+        image: Path,
+        spec: MachineSpec,
+        run_directory: Path,
+        qemu: Path,
+        *,
+        kvm: bool = False,
     ) -> None:
         self._monitor = run_directory / "monitor"
-        command = vng_command(image, spec, self._monitor, kvm=kvm)
+        command = vng_command(image, spec, self._monitor, qemu, kvm=kvm)
         super().__init__(spec, command, _environment(run_directory))
         self._agent = Agent(self._process.stdin, self._process.stdout, self._events)  # type: ignore[arg-type]
 
@@ -77,12 +84,14 @@ def vng() -> str:
     raise InfrastructureError("vng is missing: `pip install virtme-ng`, or run with ./bootstrap")
 
 
-def vng_command(image: Path, spec: MachineSpec, monitor: Path, *, kvm: bool) -> list[str]:
+def vng_command(
+    image: Path, spec: MachineSpec, monitor: Path, qemu: Path, *, kvm: bool
+) -> list[str]:
     """Return the virtme-ng command line that boots a guest with our agent on its stdio."""
     root = Path(ksuite.__file__).parent.parent
     python = f"PYTHONHASHSEED=0 PYTHONPATH={shlex.quote(str(root))} {shlex.quote(sys.executable)}"
     agent = f"{python} -u -B -c '{BOOT_LINE}'"
-    command = [vng(), "--run", str(image), "--force-9p", "--verbose"]
+    command = [vng(), "--run", str(image), "--qemu", str(qemu), "--force-9p", "--verbose"]
     command += ["--disable-monitor", "--cpus", str(spec.vcpus), "--memory", f"{spec.memory_mib}M"]
     if not kvm:
         command += ["--disable-kvm"]

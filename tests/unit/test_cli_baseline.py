@@ -185,15 +185,17 @@ def value(words: list[str], option: str) -> str:
 
 
 def test_save_measures_each_suites_own_series(shell: Shell) -> None:
-    shell.measured = [measured(loop, 1000.0) for loop, _ in zip(("tx", "rx"), SUITES, strict=False)]
-    shell.measured += [measured(f"more{number}", 1.0) for number in range(len(SUITES) - 2)]
+    suites = [suite for suite in SUITES if suite.measures]
+    assert len(suites) < len(SUITES)
+    shell.measured = [measured(loop, 1000.0) for loop, _ in zip(("tx", "rx"), suites, strict=False)]
+    shell.measured += [measured(f"more{number}", 1.0) for number in range(len(suites) - 2)]
     assert shell("save", "distro", "--jobs", "1", "--timeout", "9") == 0
-    assert [run[0] for run in shell.runs] == [str(suite.directory) for suite in SUITES]
-    assert [value(run, "--ks-series") for run in shell.runs] == [suite.series for suite in SUITES]
+    assert [run[0] for run in shell.runs] == [str(suite.directory) for suite in suites]
+    assert [value(run, "--ks-series") for run in shell.runs] == [suite.series for suite in suites]
     for run in shell.runs:
         assert {"--ks-costs-only", "--ks-unpatched"} <= set(run)
         assert (value(run, "--ks-timeout"), value(run, "-n")) == ("9.0", "0")
-    assert len(read_baseline(shell.directory, "distro").costs) == len(SUITES)
+    assert len(read_baseline(shell.directory, "distro").costs) == len(suites)
 
 
 def test_save_measures_a_series_in_the_suites_that_it_touches(shell: Shell, checkout: Path) -> None:

@@ -204,7 +204,7 @@ class GuestSnapshot(Snapshot):
 
 def snapshot(state: Path) -> Snapshot:
     """Return a snapshot that no guest can be restored from."""
-    files = DutFiles(*map(Path, ("/boot/vmlinuz", "/initrd", "/root", "/kernel")))
+    files = DutFiles(*map(Path, ("/boot/vmlinuz", "/initrd", "/root", "/kernel", "/qemu")))
     return Snapshot(files, MachineSpec(), state, RELEASE, "5eed", "c0ffee", {"bash": "5.2"})
 
 
@@ -227,6 +227,7 @@ def prepared() -> Prepared:
         release=RELEASE,
         image=Path("/boot/vmlinuz"),
         kvm=False,
+        qemu=Path("/qemu"),
         snapshot=snapshot(Path("/store/state")),
         saved={variant: Path(f"/run/{variant}.state") for variant in VARIANTS},
     )

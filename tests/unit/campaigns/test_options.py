@@ -14,6 +14,7 @@ from ksuite.campaigns.options import (
     time_limit,
     vcpus,
 )
+from ksuite.campaigns.suites import SMP, TC, VHOST
 from ksuite.errors import ExitCode, UserError
 from ksuite.machines.machine import Clock, Root
 
@@ -59,7 +60,7 @@ def test_snapshots_have_no_wall_clock() -> None:
 
 
 def test_guests_are_as_the_options_say() -> None:
-    spec = CheckOptions("", clock=Clock.WALL, timeout_seconds=7).spec
+    spec = CheckOptions("", clock=Clock.WALL, timeout_seconds=7).spec([VHOST])
     assert (spec.clock, spec.call_timeout_seconds) == (Clock.WALL, 7)
 
 
@@ -78,8 +79,19 @@ def test_no_number_of_vcpus(text: str) -> None:
         vcpus(text)
 
 
-def test_several_vcpus_need_the_wall_clock() -> None:
-    assert vcpus("2") == CheckOptions("", clock=Clock.WALL, vcpus=2).spec.vcpus == 2
-    with pytest.raises(UserError, match="those of one vCPU") as raised:
-        assert CheckOptions("", vcpus=2).spec
+@pytest.mark.parametrize("clock", Clock)
+def test_suite_asks_for_its_vcpus(clock: Clock) -> None:
+    assert CheckOptions("", clock=clock).spec([VHOST, TC]).vcpus == 1
+    assert CheckOptions("", clock=clock).spec([SMP]).vcpus == 2
+    assert CheckOptions("", clock=clock, vcpus=vcpus("4")).spec([SMP, TC]).vcpus == 4
+
+
+def test_suites_that_ask_for_different_guests_are_told() -> None:
+    with pytest.raises(UserError, match=r"differ in their vCPUs \(tc: 1, smp: 2\)") as raised:
+        CheckOptions("").spec([TC, SMP])
     assert raised.value.exit_code == ExitCode.USAGE
+
+
+def test_too_few_vcpus_are_told() -> None:
+    with pytest.raises(UserError, match="1 vCPU are too few: smp needs 2"):
+        CheckOptions("", vcpus=1).spec([SMP])

@@ -15,6 +15,7 @@ import pytest
 
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels import debian, sources
+from ksuite.kernels.archive import run_told
 from ksuite.kernels.debian import KIND, RELEASES, debian_source, fetch, kept_kernels
 from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.sources import find_source
@@ -50,7 +51,7 @@ class Mirror:
         self.asked: list[list[str]] = []
         self.compilers: list[KernelSource] = []
 
-    def command(self, words: Sequence[str], *, fetches: bool = False) -> str:
+    def command(self, words: Sequence[str], *, fetches: str = "") -> str:
         self.asked.append([str(word) for word in words])
         if "search" in words:
             pattern = re.compile(words[-1])
@@ -87,7 +88,7 @@ class Mirror:
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
     made = Mirror()
-    monkeypatch.setattr(debian, "_command", made.command)
+    monkeypatch.setattr(debian, "run_told", made.command)
     monkeypatch.setattr(debian, "check_compiler", made.compilers.append)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return made
@@ -233,15 +234,15 @@ def test_damaged_entry_is_fetched_again(store: Store) -> None:
 
 def test_mirror_that_does_not_answer_is_told() -> None:
     with pytest.raises(InfrastructureError, match="can't fetch a kernel from Debian: E: no route"):
-        debian._command(["sh", "-c", "echo noise; echo E: no route >&2; exit 100"], fetches=True)
+        run_told(["sh", "-c", "echo noise; echo E: no route >&2; exit 100"], fetches=debian.WHAT)
 
 
 def test_every_series_names_its_mirror() -> None:
     for release in RELEASES.values():
         base, kernels = release.lines
         assert base.split()[2] == release.suite
-        assert kernels.split()[2] == release.kernels
-        assert ("security" in kernels.split()[1]) == release.kernels.endswith("-security")
+        assert kernels.split()[2] == release.newest
+        assert ("security" in kernels.split()[1]) == release.newest.endswith("-security")
 
 
 @pytest.mark.usefixtures("mirror")

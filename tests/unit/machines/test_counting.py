@@ -15,7 +15,7 @@ from ksuite.dut.marks import BEGIN, END
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.store import Store
 from ksuite.machines.counting import SOURCE, counting_plugin, plugin_arguments, read_counts
-from ksuite.machines.qemu import QEMU
+from ksuite.machines.emulator import PACKAGE, QEMU
 from ksuite.machines.recipe import DATA
 from ksuite.processes import tool
 
@@ -64,7 +64,7 @@ def test_plugin_shows_only_what_qemu_looks_for(plugin: Path) -> None:
 
 def qemu(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Start QEMU without a machine, and end it at once."""
-    command = [tool(QEMU, "qemu-system-x86"), "-nodefaults", "-machine", "none", "-display", "none"]
+    command = [tool(QEMU, PACKAGE), "-nodefaults", "-machine", "none", "-display", "none"]
     return subprocess.run(
         [*command, "-S", "-monitor", "stdio", *arguments],
         input="quit\n",

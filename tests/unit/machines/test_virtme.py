@@ -36,6 +36,7 @@ GRACE = 0.5
 LEEWAY = 10
 """What a busy host may add to a time limit."""
 IMAGE = Path("/boot/vmlinuz")
+QEMU = Path("/usr/bin/qemu-system-x86_64")
 
 
 class Boot(Protocol):
@@ -52,13 +53,14 @@ def boot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boot]:
         directory = stack.enter_context(run_directory())
 
         def start(how: str, *, boot: float = 20, call: float = 20) -> VirtmeMachine:
-            def command(_image: Path, _spec: MachineSpec, monitor: Path, *, kvm: bool) -> list[str]:
-                assert not kvm
+            def command(*given: object, kvm: bool) -> list[str]:
+                _, _, monitor, qemu = given
+                assert (qemu, kvm) == (QEMU, False)
                 return [sys.executable, "-u", str(GUEST), how, str(monitor)]
 
             monkeypatch.setattr(virtme, "vng_command", command)
             spec = MachineSpec(boot_timeout_seconds=boot, call_timeout_seconds=call)
-            return stack.enter_context(VirtmeMachine(IMAGE, spec, directory))
+            return stack.enter_context(VirtmeMachine(IMAGE, spec, directory, QEMU))
 
         yield start
 
@@ -300,7 +302,7 @@ from ksuite.machines import virtme
 from ksuite.machines.machine import MachineSpec
 
 virtme.vng_command = lambda *_, **__: [sys.executable, "-u", sys.argv[1], "stuck", "none"]
-machine = virtme.VirtmeMachine(Path("/boot/vmlinuz"), MachineSpec(), Path(sys.argv[2]))
+machine = virtme.VirtmeMachine(Path("/boot/vmlinuz"), MachineSpec(), Path(sys.argv[2]), Path())
 while "the last words" not in machine.console:
     time.sleep(0.01)
 print("up", flush=True)
@@ -326,7 +328,7 @@ def test_killed_controller_leaves_no_process(tmp_path: Path, checkout: Path) -> 
 @pytest.mark.parametrize("kvm", [True, False])
 @pytest.mark.parametrize("clock", Clock)
 def test_command_fits_the_clock(clock: Clock, kvm: bool) -> None:
-    command = vng_command(IMAGE, MachineSpec(clock), Path("/run/monitor"), kvm=kvm)
+    command = vng_command(IMAGE, MachineSpec(clock), Path("/run/monitor"), QEMU, kvm=kvm)
     options = next(word for word in command if word.startswith("--qemu-opts="))
     assert ("-icount shift=0,sleep=off" in options) == (clock is Clock.INSTRUCTIONS)
     assert ("-cpu Nehalem" in options) == (not kvm)
@@ -336,7 +338,7 @@ def test_command_fits_the_clock(clock: Clock, kvm: bool) -> None:
 
 def test_checkout_with_a_space_in_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ksuite, "__file__", "/home/me/my src/ksuite/__init__.py")
-    command = vng_command(IMAGE, MachineSpec(), Path("/run/monitor"), kvm=False)
+    command = vng_command(IMAGE, MachineSpec(), Path("/run/monitor"), QEMU, kvm=False)
     words = shlex.split(command[command.index("--exec") + 1])
     assert "PYTHONPATH=/home/me/my src" in words
     assert words[-1] == BOOT_LINE
@@ -345,5 +347,5 @@ def test_checkout_with_a_space_in_its_path(monkeypatch: pytest.MonkeyPatch) -> N
 def test_vng_beside_the_interpreter_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """``.venv/bin/ksuite`` works where the environment is not activated."""
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-    command = vng_command(IMAGE, MachineSpec(), Path("/run/monitor"), kvm=False)
+    command = vng_command(IMAGE, MachineSpec(), Path("/run/monitor"), QEMU, kvm=False)
     assert Path(command[0]) == Path(sys.executable).parent / "vng"
