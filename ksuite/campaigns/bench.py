@@ -145,7 +145,7 @@ class Bench:
         assert isinstance(self.dut, RestoredDut)
         self.progress(f"counting by function: {request.name}")
         try:
-            plugin = counting_plugin(Store.default())
+            plugin = counting_plugin(Store.default(), int(self.prepared.conditions.qemu))
             attribution = attribute_cost(self.dut, request, plugin, self._run_directory, self.jobs)
         except KsuiteError as error:
             return self._named(request, comparison, f"not attributed: {error}")

@@ -21,19 +21,26 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
 
 SOURCE = "count_plugin.c"
+OLD_INTERFACE, NEW_INTERFACE = 1, 4
+"""Versions of QEMU's plugin interface; none is understood by all of QEMU's own."""
+FIRST_OTHER = 9
+"""The first major version of QEMU that has not got the old one."""
 
 
-def counting_plugin(store: Store) -> Path:
+def counting_plugin(store: Store, major: int) -> Path:
     """Return the plugin, compiled if the store hasn't got it.
 
+    :param major: version of the QEMU that is to take it.
     :raises InfrastructureError: it can't be compiled.
     """
     source = (DATA / SOURCE).read_bytes()
+    interface = f"-DAPI={OLD_INTERFACE if major < FIRST_OTHER else NEW_INTERFACE}"
 
     def make(into: Path) -> None:
         place = into / SOURCE
         place.write_bytes(source)
         command = [tool("gcc", "gcc"), "-O2", "-fPIC", "-shared", "-fvisibility=hidden"]
+        command += [interface]
         command += ["-o", str(into / "count.so"), str(place)]
         done = run([*contained(), *command])
         if done.returncode:
@@ -43,7 +50,7 @@ def counting_plugin(store: Store) -> Path:
             )
             raise InfrastructureError(msg)
 
-    return store.obtain("plugin", digest(source), make) / "count.so"
+    return store.obtain("plugin", digest(source, interface), make) / "count.so"
 
 
 def plugin_arguments(plugin: Path, output: Path) -> list[str]:

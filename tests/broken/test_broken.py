@@ -239,6 +239,22 @@ BROKEN["veth-swallows-every-500th"] = Broken(
     runs="come_back and 64",
     suite="pvp",
 )
+RULE, FLOW = "test_rule_counts_what_every_cpu_redirects", "test_flow_counts_what_every_cpu_switches"
+SMP = {
+    "smp-mirred-first-cpu-counts": ((f"{RULE}[of_each_cpu]",), (f"{RULE}[of_all]", FLOW)),
+    "smp-ovs-first-cpu-told": ((FLOW,), (f"{RULE}[of_each_cpu]",)),
+}
+BROKEN |= {
+    name: Broken(
+        "FAIL", fails, scenario="smp_function", runs="every_cpu", suite="smp", passes=passes
+    )
+    for name, (fails, passes) in SMP.items()
+}
+SEEN_BY_NONE = {
+    "smp-mirred-first-cpu-counts": ("tc", UNCHANGED),
+    "smp-ovs-first-cpu-told": ("ovs", "test_action[output]"),
+}
+"""A suite of one vCPU, and its test of the same counters, which passes."""
 SOME_VHOST, SOME_TC, SOME_OVS = "bursts or every_size", "test_mirred", "test_action"
 HARMLESS = {
     "harmless-comment": ("vhost", 6, SOME_VHOST),
@@ -317,6 +333,15 @@ def test_broken_module_is_caught(name: str, tmp_path: Path) -> None:
     assert any(broken.fault in console for console in consoles), consoles
     assert bool(broken.fault) == any(consoles)
     assert "ERROR" not in seen.values()
+
+
+@pytest.mark.parametrize("name", SEEN_BY_NONE)
+def test_what_takes_two_cpus_is_not_seen_by_one(name: str, tmp_path: Path) -> None:
+    suite, test = SEEN_BY_NONE[name]
+    one = Broken("PASS", (), scenario=f"{suite}_function", runs=only(test), suite=suite)
+    code, result = run_some(HERE / f"{name}.patch", tmp_path, one)
+    assert code == 0
+    assert verdicts(result, "candidate") == {test: "PASS"}
 
 
 def reverse(patch: str) -> str:

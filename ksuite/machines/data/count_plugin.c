@@ -4,8 +4,8 @@
  * two marks that the guest sets itself (ksuite/dut/marks.py), and writes them to a file at each end:
  * lines of "address instructions", both in hex.
  *
- * Debian ships no qemu-plugin.h; these are the parts of its interface, version 1 (QEMU 6.0 to 8.2,
- * docs/devel/tcg-plugins.rst), that are used here.
+ * Debian ships no qemu-plugin.h; these are the parts of its interface that are used here, of the
+ * version that API says: 1 (QEMU 6.0 to 8.2), or 4 (QEMU 10), docs/devel/tcg-plugins.rst.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,14 +22,20 @@ void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 /* The enumerations: no register is touched (0); add to a 64-bit word (0). */
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *,
 					    void (*)(unsigned int, void *), int, void *);
+#if API < 3
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int, void *, uint64_t);
+#else
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *,
+					  void (*)(unsigned int, void *), int, void *);
+#endif
 
-__attribute__((visibility("default"))) int qemu_plugin_version = 1;
+__attribute__((visibility("default"))) int qemu_plugin_version = API;
 
 struct block {
 	uint64_t address;
@@ -50,6 +56,15 @@ static const uint8_t MARKS[2][MARK_BYTES] = {
 	{ 0x0f, 0x1f, 0x80, 0x02, 0x73, 0x6b, 0x00 },
 };
 
+static void *made(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		abort();
+	return memory;
+}
+
 static struct block *block_at(uint64_t address)
 {
 	struct block **place = &buckets[(address ^ address >> 16) % BUCKETS];
@@ -57,9 +72,7 @@ static struct block *block_at(uint64_t address)
 	while (*place && (*place)->address != address)
 		place = &(*place)->next;
 	if (!*place) {
-		*place = calloc(1, sizeof(**place));
-		if (!*place)
-			abort();
+		*place = made(sizeof(**place));
 		(*place)->address = address;
 	}
 	return *place;
@@ -85,20 +98,60 @@ static void end(unsigned int vcpu, void *unused)
 	fflush(output);
 }
 
+#if API < 3
+static void count_each_run(struct qemu_plugin_tb *tb, struct block *block, size_t count)
+{
+	qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &block->instructions, count);
+}
+
+static bool is_mark(const struct qemu_plugin_insn *insn, const uint8_t *mark)
+{
+	return !memcmp(qemu_plugin_insn_data(insn), mark, MARK_BYTES);
+}
+#else
+/* A block may be translated anew, to another length; the counting clock has one thread run all. */
+struct translation {
+	struct block *block;
+	size_t count;
+};
+
+static void run(unsigned int vcpu, void *translation)
+{
+	struct translation *it = translation;
+
+	it->block->instructions += it->count;
+}
+
+static void count_each_run(struct qemu_plugin_tb *tb, struct block *block, size_t count)
+{
+	struct translation *it = made(sizeof(*it));
+
+	*it = (struct translation) { block, count };
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, run, 0, it);
+}
+
+static bool is_mark(const struct qemu_plugin_insn *insn, const uint8_t *mark)
+{
+	uint8_t data[MARK_BYTES];
+
+	qemu_plugin_insn_data(insn, data, sizeof(data));
+	return !memcmp(data, mark, sizeof(data));
+}
+#endif
+
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 {
 	size_t count = qemu_plugin_tb_n_insns(tb);
-	struct block *block = block_at(qemu_plugin_tb_vaddr(tb));
 
-	qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &block->instructions, count);
+	count_each_run(tb, block_at(qemu_plugin_tb_vaddr(tb)), count);
 	for (size_t i = 0; i < count; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
 		if (qemu_plugin_insn_size(insn) != MARK_BYTES)
 			continue;
-		if (!memcmp(qemu_plugin_insn_data(insn), MARKS[0], MARK_BYTES))
+		if (is_mark(insn, MARKS[0]))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, 0, NULL);
-		else if (!memcmp(qemu_plugin_insn_data(insn), MARKS[1], MARK_BYTES))
+		else if (is_mark(insn, MARKS[1]))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, end, 0, NULL);
 	}
 }

@@ -15,7 +15,7 @@ from ksuite.dut.marks import BEGIN, END
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.store import Store
 from ksuite.machines.counting import SOURCE, counting_plugin, plugin_arguments, read_counts
-from ksuite.machines.emulator import PACKAGE, QEMU
+from ksuite.machines.emulator import PACKAGE, QEMU, hosts_own
 from ksuite.machines.recipe import DATA
 from ksuite.processes import tool
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return counting_plugin(Store(tmp_path_factory.mktemp("a,b") / "store"))
+    return counting_plugin(Store(tmp_path_factory.mktemp("a,b") / "store"), hosts_own().major)
 
 
 def test_plugin_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path)
-    place = counting_plugin(store)
+    place = counting_plugin(store, 7)
     assert place.read_bytes().startswith(b"\x7fELF")
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert counting_plugin(store) == place
+    assert counting_plugin(store, 7) == place
 
 
 def test_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(InfrastructureError, match=r"gcc is missing.*apt-get install gcc"):
-        counting_plugin(Store(tmp_path))
+        counting_plugin(Store(tmp_path), 7)
 
 
 def test_plugin_that_can_not_be_compiled_is_told(
@@ -50,13 +50,14 @@ def test_plugin_that_can_not_be_compiled_is_told(
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(InfrastructureError, match=r"can't be compiled: count_plugin\.c:1: error"):
-        counting_plugin(Store(tmp_path / "store"))
+        counting_plugin(Store(tmp_path / "store"), 7)
     assert Store(tmp_path / "store").entry("plugin", "") is None
 
 
-def test_plugin_shows_only_what_qemu_looks_for(plugin: Path) -> None:
-    library = ctypes.CDLL(str(plugin), mode=os.RTLD_LAZY)
-    assert ctypes.c_int.in_dll(library, "qemu_plugin_version").value == 1
+@pytest.mark.parametrize(("major", "interface"), [(7, 1), (8, 1), (10, 4), (11, 4)])
+def test_plugin_shows_only_what_qemu_looks_for(tmp_path: Path, major: int, interface: int) -> None:
+    library = ctypes.CDLL(str(counting_plugin(Store(tmp_path), major)), mode=os.RTLD_LAZY)
+    assert ctypes.c_int.in_dll(library, "qemu_plugin_version").value == interface
     assert library.qemu_plugin_install
     with pytest.raises(AttributeError):
         assert library.translated
