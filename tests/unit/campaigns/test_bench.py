@@ -66,7 +66,7 @@ class Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     lab = Lab(tmp_path)
     monkeypatch.setenv("KSUITE_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr(bench_module, "counting_plugin", lambda _: lab.plugin.path)
+    monkeypatch.setattr(bench_module, "counting_plugin", lambda *_: lab.plugin.path)
     yield lab
     assert lab.guests.alive == []
 
@@ -155,6 +155,15 @@ def test_whose_guests_are_asked_again_is_chosen(lab: Lab, recall: Recall, asked:
     recalled = ["base" not in asked, "candidate" not in asked]
     assert [again.base.recalled, again.candidate.recalled] == recalled
     assert again.difference == first.difference == 100
+
+
+def test_guests_of_several_vcpus_are_always_asked(lab: Lab) -> None:
+    """They take turns, and not always the same ones."""
+    lab.prepared = replace(lab.prepared, conditions=replace(lab.prepared.conditions, vcpus=2))
+    for _ in range(2):
+        with lab.bench(recall=Recall.ALL) as bench:
+            bench.compare_costs([RX])
+    assert lab.measured == [RX.scenario] * 8
 
 
 def test_answers_that_are_not_recalled_are_not_kept(lab: Lab) -> None:
@@ -247,7 +256,7 @@ def test_booted_guests_are_not_attributed(lab: Lab) -> None:
 def test_missing_plugin_takes_only_the_attribution(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> Path:
+    def refuse(*_: object) -> Path:
         raise InfrastructureError("QEMU's plugin could not be compiled")
 
     monkeypatch.setattr(bench_module, "counting_plugin", refuse)
