@@ -23,7 +23,7 @@ import numpy as np
 
 from ksuite.dut import tc
 from ksuite.dut.cpu import prompt_softirqs
-from ksuite.dut.frames import frame_of, udp_frame
+from ksuite.dut.frames import STAMP, frame_of, udp_frame
 from ksuite.dut.links import sent_packets, veth
 from ksuite.dut.ovs_datapath import Datapath
 from ksuite.dut.packet import PacketRing
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 Observation = dict[str, Any]
 FRAME_BYTES = 60
 SLOT_BYTES = 256
-WHOSE = slice(42, 50)
-"""Where a frame has the CPU that sent it, and its number: behind Ethernet, IPv4 and UDP."""
+CPU_SHIFT = 32
+"""A frame's number (`frames.STAMP`) has above these bits the CPU that sent it."""
 SOFTNET = Path("/proc/net/softnet_stat")
 
 
@@ -53,8 +53,8 @@ class _Senders:
         """Have all CPUs send their frames, numbered from 0, at once."""
         for cpu, ring in enumerate(self._rings):
             rows = self._rows[:packets]
-            numbers = np.column_stack([np.full(packets, cpu), np.arange(packets)]).astype("<u4")
-            rows[:, WHOSE] = numbers.view(np.uint8)
+            numbers = (np.arange(packets) + first_of(cpu)).astype("<u8")
+            rows[:, STAMP] = numbers.view(np.uint8).reshape(-1, 8)
             ring.fill(rows, np.full(packets, rows.shape[1], dtype=np.uint32))
         at_once([lambda ring=ring: ring.send(packets) for ring in self._rings])  # type: ignore[misc]
 
@@ -148,7 +148,7 @@ def switch(packets: int, misses: int) -> Observation:
         (cleared,) = datapath.flows()
         return seen | {
             "missed": missed,
-            "told": sorted(_whose(upcall.packet) for upcall in upcalls),
+            "told": sorted(whose(upcall.packet) for upcall in upcalls),
             "counted": {"packets": flow.packets, "bytes": flow.bytes},
             "hit": hit,
             "cleared": cleared.packets,
@@ -158,24 +158,39 @@ def switch(packets: int, misses: int) -> Observation:
 def _seen(senders: _Senders, packets: int) -> Observation:
     """Have all CPUs send, and look at what comes out.
 
-    :return: ``arrived`` numbers of the frames at the sink in order, by the CPU that sent them;
-        ``turns`` how often a frame came of another CPU than the one before; ``processed`` packets
-        by CPU; ``sent`` packets that the link out has counted.
+    :return: besides what `told` says of them, ``processed`` packets by CPU and ``sent`` ones that
+        the link out has counted.
     """
     cpus = len(os.sched_getaffinity(0))
     with PacketRing("sink", cpus * packets, SLOT_BYTES, send=False) as sink:
         before, out = processed(), sent_packets("out")
         senders.burst(packets)
         after = processed()
-        who = [_whose(frame) for frame in sink.take()]
-    return {
-        "arrived": [[number for cpu, number in who if cpu == one] for one in range(cpus)],
-        "turns": sum(one[0] != other[0] for one, other in itertools.pairwise(who)),
+        who = [whose(frame) for frame in sink.take()]
+    return told(who, cpus) | {
         "processed": [now - then for now, then in zip(after, before, strict=True)],
         "sent": sent_packets("out") - out,
     }
 
 
-def _whose(frame: bytes) -> tuple[int, int]:
-    cpu, number = np.frombuffer(frame[WHOSE], dtype="<u4")
-    return int(cpu), int(number)
+def first_of(cpu: int) -> int:
+    """Return what a CPU's frames are numbered from."""
+    return cpu << CPU_SHIFT
+
+
+def whose(frame: bytes) -> tuple[int, int]:
+    """Return which CPU sent a frame, and which of its frames it is."""
+    return divmod(int.from_bytes(frame[STAMP], "little"), 1 << CPU_SHIFT)
+
+
+def told(who: Sequence[tuple[int, int]], cpus: int) -> Observation:
+    """Return what is to be said of frames that arrived.
+
+    :param who: sent them, as `whose` tells it, in order.
+    :return: ``arrived`` numbers in order, by the CPU that sent them; ``turns`` how often a frame
+        came of another CPU than the one before.
+    """
+    return {
+        "arrived": [[number for cpu, number in who if cpu == one] for one in range(cpus)],
+        "turns": sum(one[0] != other[0] for one, other in itertools.pairwise(who)),
+    }

@@ -239,10 +239,12 @@ BROKEN["veth-swallows-every-500th"] = Broken(
     runs="come_back and 64",
     suite="pvp",
 )
+PAIRS = "test_workers_on_every_cpu_send_each_frame_once"
 RULE, FLOW = "test_rule_counts_what_every_cpu_redirects", "test_flow_counts_what_every_cpu_switches"
 SMP = {
     "smp-mirred-first-cpu-counts": ((f"{RULE}[of_each_cpu]",), (f"{RULE}[of_all]", FLOW)),
-    "smp-ovs-first-cpu-told": ((FLOW,), (f"{RULE}[of_each_cpu]",)),
+    "smp-ovs-first-cpu-told": ((FLOW,), (f"{RULE}[of_each_cpu]", PAIRS)),
+    "smp-vhost-other-cpus-lose-signals": ((PAIRS,), (FLOW,)),
 }
 BROKEN |= {
     name: Broken(
@@ -253,6 +255,7 @@ BROKEN |= {
 SEEN_BY_NONE = {
     "smp-mirred-first-cpu-counts": ("tc", UNCHANGED),
     "smp-ovs-first-cpu-told": ("ovs", "test_action[output]"),
+    "smp-vhost-other-cpus-lose-signals": ("vhost", "test_every_size_arrives_unchanged[to_host]"),
 }
 """A suite of one vCPU, and its test of the same counters, which passes."""
 SOME_VHOST, SOME_TC, SOME_OVS = "bursts or every_size", "test_mirred", "test_action"
