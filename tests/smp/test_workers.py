@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.dut import smp, smp_vhost
+from tests.smp.order import trouble
 
 if TYPE_CHECKING:
     from ksuite.campaigns.dut import Dut
@@ -31,7 +32,8 @@ def test_workers_on_every_cpu_send_each_frame_once(ks_dut: Dut) -> None:
     each = ROUNDS * smp_vhost.BATCH
     assert seen["ran_on"] == list(range(CPUS))
     assert all(seen["ran"])
-    assert seen["arrived"] == [list(range(each))] * CPUS
+    for numbers in seen["arrived"]:
+        assert trouble(numbers, each) == ""
     assert seen["whole"] == CPUS * each
     assert seen["turns"] > CPUS
     assert seen["counted"] == {"packets": CPUS * each, "bytes": CPUS * each * smp.FRAME_BYTES}
