@@ -27,6 +27,7 @@ PACKET_QDISC_BYPASS = 20
 PACKET_IGNORE_OUTGOING = 23
 TPACKET_V2 = 1
 SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
 SEND_BUFFER_BYTES = 64 << 20
 """More than a ring takes, even when nothing of it has been freed yet."""
 ETH_P_ALL = 0x0003

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,13 @@ from ksuite.dut.cpu import prompt_softirqs
 from ksuite.dut.frames import STAMP, frame_of, udp_frame
 from ksuite.dut.links import sent_packets, veth
 from ksuite.dut.ovs_datapath import Datapath
-from ksuite.dut.packet import PacketRing
+from ksuite.dut.packet import (
+    ETH_P_ALL,
+    PACKET_IGNORE_OUTGOING,
+    SO_RCVBUFFORCE,
+    SOL_PACKET,
+    PacketRing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
 Observation = dict[str, Any]
 FRAME_BYTES = 60
 SLOT_BYTES = 256
+QUEUE_BYTES = 64 << 20
 CPU_SHIFT = 32
 """A frame's number (`frames.STAMP`) has above these bits the CPU that sent it."""
 SOFTNET = Path("/proc/net/softnet_stat")
@@ -68,6 +76,29 @@ def _senders(frame: bytes, packets: int) -> Iterator[_Senders]:
         ]
         stack.enter_context(prompt_softirqs())
         yield _Senders(rings, frame, packets)
+
+
+@contextmanager
+def sink(interface: str) -> Iterator[Callable[[], list[bytes]]]:
+    """Yield what returns the frames that have come in on a link since it was last asked.
+
+    A memory-mapped ring would lose some: tpacket_rcv() looks whether there is room without a lock,
+    and takes a slot that another CPU has filled meanwhile for a ring that is full.
+    """
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packets:
+        packets.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)
+        packets.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        packets.setblocking(False)
+        packets.bind((interface, ETH_P_ALL))
+
+        def take() -> list[bytes]:
+            taken = []
+            with suppress(BlockingIOError):
+                while True:
+                    taken.append(packets.recv(SLOT_BYTES))
+            return taken
+
+        yield take
 
 
 def at_once(work: Sequence[Callable[[], None]]) -> None:
@@ -162,11 +193,11 @@ def _seen(senders: _Senders, packets: int) -> Observation:
         the link out has counted.
     """
     cpus = len(os.sched_getaffinity(0))
-    with PacketRing("sink", cpus * packets, SLOT_BYTES, send=False) as sink:
+    with sink("sink") as take:
         before, out = processed(), sent_packets("out")
         senders.burst(packets)
         after = processed()
-        who = [whose(frame) for frame in sink.take()]
+        who = [whose(frame) for frame in take()]
     return told(who, cpus) | {
         "processed": [now - then for now, then in zip(after, before, strict=True)],
         "sent": sent_packets("out") - out,

@@ -18,8 +18,7 @@ from typing import Any
 
 from ksuite.dut import batches
 from ksuite.dut.frames import STAMP, FrameBatch, udp_frame
-from ksuite.dut.packet import PacketRing
-from ksuite.dut.smp import FRAME_BYTES, SLOT_BYTES, at_once, first_of, told, whose
+from ksuite.dut.smp import FRAME_BYTES, at_once, first_of, sink, told, whose
 from ksuite.dut.tap import tap
 from ksuite.dut.vhost_queues import workers
 from ksuite.dut.vhostnet import RingShape, VhostNet
@@ -49,10 +48,9 @@ def transmit(rounds: int) -> Observation:
         idle = {tid: runs for tid, runs in sorted(workers().items()) if tid not in others}
         for cpu, worker in enumerate(idle):
             os.sched_setaffinity(worker, {cpu})
-        slots = pairs * rounds * BATCH
-        sink = stack.enter_context(PacketRing("tap0", slots, SLOT_BYTES, send=False))
+        take = stack.enter_context(sink("tap0"))
         at_once([partial(_send, device, frame, cpu, rounds) for cpu, device in enumerate(devices)])
-        arrived, counters, busy = sink.take(), link.counters(), workers()
+        arrived, counters, busy = take(), link.counters(), workers()
         return told([whose(one) for one in arrived], pairs) | {
             "whole": sum(_but_number(one) == _but_number(frame) for one in arrived),
             "counted": {"packets": counters["rx_packets"], "bytes": counters["rx_bytes"]},
