@@ -83,6 +83,12 @@ BROKEN = {
         ),
         runs="wakeups",
     ),
+    "lie-believed-later": Broken(
+        "FAIL",
+        ("test_lie_is_refused[tx-absurd index]", "test_lie_is_refused[rx-absurd index]"),
+        passes=("test_lie_is_refused[tx-head out of range]",),
+        runs="lie_is_refused",
+    ),
     "warn-10000th": Broken(
         "FAIL",
         ("test_service_is_even_under_double_saturation",),
