@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksuite.campaigns.differences import DIFFERENCES, Difference, read_differences
 from ksuite.campaigns.options import OPTIONS, Attribute, Build, CheckOptions, Recall, jobs
 from ksuite.campaigns.suites import BASELINES, SUITES
 from ksuite.dut import loops
@@ -71,7 +72,14 @@ def options_of(config: pytest.Config) -> CheckOptions:
         vcpus=config.getoption("--ks-vcpus"),
         build=Build(config.getoption("--ks-build")),
         config=config.getoption("--ks-config"),
+        differences=_differences(config),
     )
+
+
+def _differences(config: pytest.Config) -> tuple[Difference, ...]:
+    given = config.getoption("--ks-differences")
+    path = Path(given) if given else config.rootpath / DIFFERENCES
+    return read_differences(path) if given or path.exists() else ()
 
 
 def _baseline(config: pytest.Config) -> Baseline | None:

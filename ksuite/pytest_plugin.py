@@ -38,6 +38,7 @@ from ksuite.measure.result import (
     NamedCost,
 )
 from ksuite.processes import die_with_parent
+from ksuite.pytest_differences import as_expected, check_list, expect
 from ksuite.pytest_options import add_options, options_of
 from ksuite.pytest_workers import (
     RUN,
@@ -182,7 +183,9 @@ def _prepare(config: pytest.Config, nodes: Sequence[str]) -> None:
     run = config.stash.setdefault(RUN, Run())
     try:
         with _progress(config) as progress:
-            check = Check(options_of(config), _suites(config, nodes), progress)
+            options = options_of(config)
+            check_list(config, options.differences, nodes)
+            check = Check(options, _suites(config, nodes), progress)
             check.must_fit(check.suites)
             run.check = run.stack.enter_context(check)
             run.bench = check.bench
@@ -240,6 +243,7 @@ def ks_dut(request: pytest.FixtureRequest, ks_bench: Bench, ks_variant: str) -> 
     """Return the DUT, alive, with the variant's modules loaded and their build-ids checked."""
     if ks_bench.dut.faults[ks_variant] >= FAULTS_ENOUGH:
         pytest.skip(f"the {ks_variant} kernel broke {FAULTS_ENOUGH} times: enough is known")
+    expect(request.node, ks_bench, ks_variant)
     with _progress(request.config) as progress:
         progress(f"loading {ks_variant}")
         ks_bench.dut.use(ks_variant)
@@ -256,6 +260,7 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
     mine = _requested(request.node)
     if mine is None:
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, size)")
+    expect(request.node, ks_bench, "")
     requests = [mine]
     if not ks_bench.exact:
         requests = sorted(set(filter(None, map(_requested, request.session.items))))
@@ -299,21 +304,29 @@ def pytest_runtest_makereport(
     if isinstance(error, KsuiteError):
         console = getattr(error, "console", "") or getattr(error, "remote_traceback", "")
         report.longrepr = printable(f"{type(error).__name__}: {error}\n{console}".rstrip())
-    variant = _variant(item)
-    setattr(report, TOLD, _told(item, report, error).as_json())
-    if variant == BASE and report.failed and isinstance(error, (*THEIR_FAULT, NothingToCompare)):
+    error, expected = as_expected(item, report, error)
+    setattr(report, TOLD, _told(item, report, error, expected).as_json())
+    if (
+        _variant(item) == BASE
+        and report.failed
+        and isinstance(error, (*THEIR_FAULT, NothingToCompare))
+    ):
         report.outcome = "skipped"
         first_line = str(error).partition("\n")[0] or report.when
         report.wasxfail = printable(f"{BASE}: {first_line}")
     return report
 
 
-def _told(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Told:
+def _told(
+    item: pytest.Item, report: pytest.TestReport, error: BaseException | None, expected: str
+) -> Told:
     named = item.stash.get(COMPARISON, None)
     comparison = named.comparison if named else None
     dut: Dut | None = getattr(item, "funcargs", {}).get("ks_dut")
     recalled = dut is not None and dut.recalled
-    outcomes = [outcome_of(report, error, _variant(item), comparison, recalled=recalled)]
+    outcomes = [
+        outcome_of(report, error, _variant(item), comparison, recalled=recalled, expected=expected)
+    ]
     if fault := item.stash.get(BASE_FAULT, None):
         outcomes += measured_alone(item.nodeid, fault)
     measured = item.stash.get(MEASURED, None)

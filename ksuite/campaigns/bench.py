@@ -50,6 +50,7 @@ class Prepared(Plain):
     :param builds: by variant.
     :param conditions: the fingerprint of every cost, but for what is the scenario's.
     :param release: the kernel release that must run.
+    :param kernel: its upstream version.
     :param image: the kernel's.
     :param kvm: guests that are booted run under KVM.
     :param qemu: what runs guests that are booted.
@@ -61,6 +62,7 @@ class Prepared(Plain):
     builds: dict[str, ModuleBuild]
     conditions: Fingerprint
     release: str
+    kernel: str
     image: Path
     kvm: bool
     qemu: Path
@@ -88,6 +90,7 @@ class Bench:
         self.suites = tuple(suites)
         self.progress = progress
         self.baseline = options.baseline
+        self.differences = options.differences
         self._options = options
         self._run_directory = run_directory
         self.dut = self._new_dut()

@@ -110,6 +110,7 @@ class Check:
             builds=self.variants.builds,
             conditions=self._conditions(snapshot),
             release=base.release,
+            kernel=base.upstream,
             image=base.image,
             kvm=self._kvm,
             qemu=self.qemu.path,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ksuite.campaigns.differences import DIFFERENCES, Difference
 from ksuite.campaigns.suites import SCENARIO_NAMES, Suite
 from ksuite.errors import UserError
 from ksuite.machines.machine import Clock, MachineSpec, Root
@@ -69,6 +70,7 @@ class CheckOptions:
     :param baseline: whose costs stand for the base's.
     :param costs_only: measure the candidate's costs, and nothing else.
     :param unpatched: the series only says which modules to build; its patches are left out.
+    :param differences: tests that some kernels can't pass.
     """
 
     series: str
@@ -87,6 +89,7 @@ class CheckOptions:
     vcpus: int = 0
     build: Build = Build.AUTO
     config: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
     def spec(self, suites: Sequence[Suite]) -> MachineSpec:
         """Return what guests these suites run in.
@@ -240,6 +243,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "thresholds": {
         "metavar": "FILE",
         "help": "TOML file: from when a change of which cost counts (see the README)",
+    },
+    "differences": {
+        "metavar": "FILE",
+        "help": "TOML file: tests that some kernels can't pass, and why "
+        f"(default: {DIFFERENCES} of the checkout)",
     },
     "timeout": {
         "type": time_limit,

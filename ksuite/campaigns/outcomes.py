@@ -193,11 +193,13 @@ def outcome_of(
     comparison: Comparison | None,
     *,
     recalled: bool = False,
+    expected: str = "",
 ) -> TestOutcome | None:
     """Return what one phase of a test says of a variant; None where it says nothing yet.
 
     :param comparison: what a test of a cost compared: its verdict tells more than failed or passed.
     :param recalled: no guest had to be started for it.
+    :param expected: why it can't pass on this kernel.
     """
     if report.passed and report.when != "call":
         return None
@@ -211,12 +213,17 @@ def outcome_of(
         good = comparison.verdict in {Verdict.PASS, Verdict.IMPROVED}
         if report.passed or (verdict is Verdict.FAIL and not good):
             verdict = comparison.verdict
-    name = report.nodeid.rpartition("::")[2]
-    for old, new in ((f"[{variant}]", ""), (f"[{variant}-", "["), (f"-{variant}]", "]")):
-        name = name.replace(old, new) if variant else name
+    name = without_variant(report.nodeid.rpartition("::")[2], variant)
     console = getattr(error, "console", "")
     detail = _detail(error)
-    return TestOutcome(name, variant, verdict, report.duration, detail, console, recalled)
+    return TestOutcome(name, variant, verdict, report.duration, detail, console, recalled, expected)
+
+
+def without_variant(name: str, variant: str) -> str:
+    """Return the name of a test, or its id, such that it is the same for every variant."""
+    for old, new in ((f"[{variant}]", ""), (f"[{variant}-", "["), (f"-{variant}]", "]")):
+        name = name.replace(old, new) if variant else name
+    return name
 
 
 def _detail(error: BaseException | None) -> str:

@@ -23,7 +23,7 @@ def series_for(series: Series, source: KernelSource) -> Series:
     :raises UserError: another form can't be read, or a range of kernels makes no sense.
     :raises NothingToCompare: none of its forms is for this kernel.
     """
-    upstream = source.version.partition("-")[0]
+    upstream = source.upstream
     if _fits(series, upstream):
         return series
     below = [str(meta.parent) for meta in sorted(Path(series.origin).glob("*/meta.toml"))]

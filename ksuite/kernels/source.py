@@ -59,6 +59,11 @@ class KernelSource:
     build_id: str = ""
 
     @property
+    def upstream(self) -> str:
+        """The version of Linux that it is made from."""
+        return self.version.partition("-")[0]
+
+    @property
     def header_directories(self) -> tuple[Path, ...]:
         """What its headers are spread over: the release's own, and those that it includes."""
         links = [self.modules / name for name in ("build", "source")]

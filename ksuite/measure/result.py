@@ -29,6 +29,7 @@ class TestOutcome:
     :param seconds: host time it took.
     :param console: the console around a kernel fault.
     :param recalled: all answers are those of an earlier guest with the same content.
+    :param expected: why it can't pass on this kernel; it did not, or was not run.
     """
 
     __test__ = False
@@ -40,6 +41,7 @@ class TestOutcome:
     detail: str = ""
     console: str = ""
     recalled: bool = False
+    expected: str = ""
 
 
 @dataclass(frozen=True)

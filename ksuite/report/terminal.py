@@ -36,6 +36,7 @@ def _report(result: CheckResult) -> Group:
         parts.append(_subject(result.subject))
     if any(outcome.variant for outcome in result.outcomes):
         parts.append(_functions(result.outcomes))
+        parts += _expected(result.outcomes)
     if result.comparisons:
         parts.append(cost_tables.compared(result.comparisons))
     if result.measured:
@@ -96,6 +97,18 @@ def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
     for test, verdicts in rows.items():
         table.add_row(Text(_title(test)), *(cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
     return table
+
+
+def _expected(outcomes: tuple[TestOutcome, ...]) -> list[Text]:
+    """Return which tests can't pass on this kernel, by the reason."""
+    titles: dict[str, dict[str, None]] = {}
+    for outcome in outcomes:
+        if outcome.expected:
+            titles.setdefault(outcome.expected, {})[_title(outcome.test)] = None
+    return [
+        Text(printable(f"expected of {why}:\n    {', '.join(tests)}"))
+        for why, tests in titles.items()
+    ]
 
 
 def _title(test: str) -> str:

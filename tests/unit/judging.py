@@ -133,8 +133,10 @@ class StubBench:
 
     stub: Stub
 
-    def __init__(self, prepared: Prepared, *_: object) -> None:
+    def __init__(self, prepared: Prepared, options: CheckOptions, *_: object) -> None:
         assert prepared == PREPARED
+        self.prepared = prepared
+        self.differences = options.differences
         self.dut = self.stub.dut
         self.costs = self.stub.costs
         self.exact = self.stub.exact
@@ -176,7 +178,7 @@ class StubCheck:
         progress("preparing")
         self.suites = suites
         self.stub.options.append(options)
-        self.bench = StubBench(PREPARED)
+        self.bench = StubBench(PREPARED, options)
 
     def must_fit(self, suites: Sequence[Suite]) -> None:
         assert suites

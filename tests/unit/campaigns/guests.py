@@ -225,6 +225,7 @@ def prepared() -> Prepared:
         builds=builds,
         conditions=FINGERPRINT,
         release=RELEASE,
+        kernel="6.1.192",
         image=Path("/boot/vmlinuz"),
         kvm=False,
         qemu=Path("/qemu"),

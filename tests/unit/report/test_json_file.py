@@ -68,6 +68,7 @@ GOLDEN = {
             "detail": "lost 3 packets",
             "console": "[ 1.0] Oops",
             "recalled": False,
+            "expected": "",
         }
     ],
     "costs": [
