@@ -50,21 +50,30 @@ def find_source(
     :raises DoesNotCompile: it can't be built.
     :raises InfrastructureError: parts of it are missing, or can't be fetched.
     """
-    series = name.removeprefix(DEBIAN)
-    if name.startswith(DEBIAN) and series in RELEASES:
-        return debian_source(series, store, progress)
+    must_be_known(name)
     if name in KNOWN:
         return distro_source(name)
+    if name.startswith(DEBIAN):
+        return debian_source(name.removeprefix(DEBIAN), store, progress)
     tree = _tree(name, store, held, progress)
     if tree is not None:
         return read_built(build_kernel(tree, configuration, [], store, progress), name, tree)
-    if "," in name:
-        image, _, modules = name.partition(",")
-        return image_with_modules(Path(image), Path(modules), name)
     if Path(name).is_dir():
         return built_tree(Path(name), store, progress)
-    known = ", ".join([*sorted(KNOWN), *(f"{DEBIAN}{series}" for series in RELEASES)])
-    raise UserError(f"unknown kernel {name!r}: known are {known}; or give {FORMS}")
+    image, _, modules = name.partition(",")
+    return image_with_modules(Path(image), Path(modules), name)
+
+
+def must_be_known(name: str) -> None:
+    """Refuse a name that stands for no kernel; what it stands for may still be amiss.
+
+    :raises UserError: it lists the known ones.
+    """
+    known = [*sorted(KNOWN), *(f"{DEBIAN}{series}" for series in RELEASES)]
+    form = "@" in name or "," in name or name.endswith(TARBALLS) or Path(name).is_dir()
+    if name not in known and (not form or name.startswith(DEBIAN)):
+        msg = f"unknown kernel {name!r}: known are {', '.join(known)}; or give {FORMS}"
+        raise UserError(msg)
 
 
 def _tree(name: str, store: Store, held: ExitStack, progress: Callable[[str], None]) -> Tree | None:

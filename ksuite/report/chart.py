@@ -83,7 +83,7 @@ class Chart:
 
     def names(self, panel: str) -> list[str]:
         """Return the names of a panel's bars in order."""
-        return sorted({bar.name for bar in self.bars if bar.panel == panel}, key=_natural)
+        return sorted({bar.name for bar in self.bars if bar.panel == panel}, key=natural)
 
 
 def read_chart(path: Path) -> Chart:
@@ -118,7 +118,7 @@ def _bar(name: str, cost: Cost, *, tell_unit: bool) -> Bar:
         panel = f"{panel}, {cost.unit}"
     case = re.sub(r"\d{5,}", lambda number: f"{int(number[0]):,}", case.replace("_", " "))
     group = ", ".join(filter(None, (size, case)))
-    order = (_natural(panel), _natural(case), _natural(size))
+    order = (natural(panel), natural(case), natural(size))
     return Bar(panel, group, name, cost.median, order)
 
 
@@ -134,7 +134,7 @@ def _short(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
+def natural(text: str) -> tuple[tuple[int, int | str], ...]:
     """Return what sorts 64 before 1500, and no number at all before any."""
     words = re.findall(r"[0-9]+|[^0-9]+", text.replace(",", ""))
     return tuple(
@@ -191,7 +191,7 @@ def _panel(chart: Chart, panel: str, y: int, parts: list[str]) -> int:
         y += HEADING
         parts.append(_text(MARGIN, y, group, HEADING_SIZE, weight="bold"))
         y += ROW - BAR
-        for bar in sorted(bars, key=lambda bar: _natural(bar.name)):
+        for bar in sorted(bars, key=lambda bar: natural(bar.name)):
             parts.extend(_row(bar, y, bar.value / most, colours[bar.name]))
             y += ROW
     return y

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Suites over several kernels, one run after the other, each in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, UserError
+from ksuite.kernels.sources import find_source
+from ksuite.kernels.store import Store
+from ksuite.processes import tool
+from ksuite.report import json_file
+from ksuite.report.matrix import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+KERNELS = ("debian:5.10", "distro", "debian:6.12", "debian:7.2")
+"""The versions that the default series have forms for; the distro's is 6.1."""
+ENDING_SECONDS = 15
+"""What a run that is interrupted may take to end its guests."""
+RUNNER = "ksuite.runner"
+
+
+def run_all(
+    kernels: Sequence[str],
+    suites: Mapping[str, Sequence[str]],
+    directory: Path,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Run]:
+    """Yield the run of each suite on each kernel; one that fails costs the others nothing.
+
+    :param suites: the runner's arguments, by a suite's name.
+    :param directory: gets each run's result, and what it printed.
+    """
+    for kernel in kernels:
+        try:
+            progress(f"{kernel}: looking for it")
+            find_source(kernel, Store.default(), progress)
+        except KsuiteError as error:
+            yield from (
+                Run(kernel, suite, int(error.exit_code), error=str(error)) for suite in suites
+            )
+            continue
+        for suite, arguments in suites.items():
+            progress(f"{kernel}: {suite}")
+            yield _run(kernel, suite, arguments, directory)
+
+
+def _run(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> Run:
+    stem = f"{kernel.replace(':', '-')}-{suite}"
+    told, log = (directory / f"{stem}.{kind}" for kind in ("json", "log"))
+    told.unlink(missing_ok=True)
+    own = ["--ks-kernel", kernel, "--ks-json", str(told), f"--junit-xml={directory}/{stem}.xml"]
+    code = _end_of([sys.executable, "-m", RUNNER, *arguments, *own], log)
+    if code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    try:
+        result = json_file.read(told)
+    except UserError:
+        end = f"the run ended with {code} and left no result: see {log}"
+        return Run(kernel, suite, int(ExitCode.INFRASTRUCTURE), error=end)
+    return Run(kernel, suite, result.exit_code, result, result.error)
+
+
+def _end_of(command: list[str], log: Path) -> int:
+    """Run a command that doesn't outlive us, and return its exit code."""
+    # Whoever is root may change credentials in there, and must end with us all the same.
+    prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", "--"]
+    try:
+        stream = log.open("wb")
+    except OSError as error:
+        raise InfrastructureError(f"can't write {log}: {error.strerror}") from error
+    with (
+        stream,
+        subprocess.Popen(
+            [*prefix, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(ENDING_SECONDS)
+            process.kill()
+            raise
