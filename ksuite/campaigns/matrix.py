@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, UserError
+from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store
 from ksuite.processes import tool
@@ -25,6 +27,7 @@ KERNELS = ("debian:5.10", "distro", "debian:6.12", "debian:7.2")
 ENDING_SECONDS = 15
 """What a run that is interrupted may take to end its guests."""
 RUNNER = "ksuite.runner"
+NO_FILE_NAME = r"[^\w.-]+"
 
 
 def run_all(
@@ -41,7 +44,8 @@ def run_all(
     for kernel in kernels:
         try:
             progress(f"{kernel}: looking for it")
-            find_source(kernel, Store.default(), progress)
+            with ExitStack() as held:
+                find_source(kernel, Store.default(), read_configuration(), held, progress)
         except KsuiteError as error:
             yield from (
                 Run(kernel, suite, int(error.exit_code), error=str(error)) for suite in suites
@@ -53,7 +57,7 @@ def run_all(
 
 
 def _run(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> Run:
-    stem = f"{kernel.replace(':', '-')}-{suite}"
+    stem = f"{re.sub(NO_FILE_NAME, '-', kernel)}-{suite}"
     told, log = (directory / f"{stem}.{kind}" for kind in ("json", "log"))
     told.unlink(missing_ok=True)
     own = ["--ks-kernel", kernel, "--ks-json", str(told), f"--junit-xml={directory}/{stem}.xml"]

@@ -28,6 +28,7 @@ _RELA, _NOTE, _NOBITS = 4, 7, 8
 _ALLOCATED = 0x2
 _RESERVED_INDEX = 0xFF00
 _BUILD_ID_NOTE = 3
+_NOTE_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,27 @@ def code_digest(module: Path) -> str:
 
 
 def build_id(module: Path) -> str:
-    """Return a module's build-id in hex.
+    """Return the build-id of a module, or of vmlinux, in hex.
 
     :raises InfrastructureError: it has none, or is no 64-bit little-endian ELF file.
     """
     for section in _sections(module):
-        if section.name == ".note.gnu.build-id":
-            name_size, size, kind = struct.unpack_from("<III", section.data)
-            if kind == _BUILD_ID_NOTE:
-                start = 12 + (name_size + 3) // 4 * 4
-                return section.data[start : start + size].hex()
+        if section.kind == _NOTE and (found := _build_id(section.data)):
+            return found
     raise InfrastructureError(f"{module} has no build-id: it was linked without --build-id")
+
+
+def _build_id(notes: bytes) -> str:
+    """Return what a section of notes has of a build-id; vmlinux has all of its notes in one."""
+    at = 0
+    while at + _NOTE_BYTES <= len(notes):
+        name_size, size, kind = struct.unpack_from("<III", notes, at)
+        name = notes[at + _NOTE_BYTES : at + _NOTE_BYTES + name_size]
+        start = at + _NOTE_BYTES + (name_size + 3) // 4 * 4
+        if (name, kind) == (b"GNU\0", _BUILD_ID_NOTE):
+            return notes[start : start + size].hex()
+        at = start + (size + 3) // 4 * 4
+    return ""
 
 
 def _sections(module: Path) -> list[_Section]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from ksuite.campaigns.suites import SUITES
 from ksuite.kernels.build import build_modules, code_digest
 from ksuite.kernels.debian import DEBIAN, kept_kernels
+from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import read_series
@@ -38,7 +40,7 @@ def kernel_of(version: str) -> KernelSource:
     name = KERNELS[version]
     if name.startswith(DEBIAN) and not kept_kernels(Store.default(), version):
         pytest.skip(f"{name} is not in the store: `ksuite kernels fetch {name}`")
-    return find_source(name, Store.default())
+    return find_source(name, Store.default(), read_configuration(), ExitStack())
 
 
 def form(place: str, version: str) -> Series:
@@ -49,7 +51,7 @@ def form(place: str, version: str) -> Series:
 def digests(version: str, place: str, *, whole: bool) -> dict[str, str]:
     """Return the code digests of a series' modules, built with its base, or with all of it."""
     source, series = kernel_of(version), form(place, version)
-    tree = unpack(source, Store.default())
+    tree = unpack(source, Store.default()).path
     patches: tuple[Patch, ...] = series.base_patches
     if whole:
         patches += series.patches
