@@ -112,7 +112,8 @@ def kernel_image(
         finally:
             shutil.rmtree(top, ignore_errors=True)
 
-    content = digest(source.version, recipe.kernel_key, _seen(source, recipe))
+    known = [source.version, recipe.kernel_key, _seen(source, recipe)]
+    content = digest(*known, *filter(None, [source.build_id]))
     key = f"{FORMAT}-{source.release}-{content}"
     return read(store.obtain("dut-kernel", key, make))
 
@@ -172,7 +173,9 @@ def _debian_versions(top: Path) -> dict[str, str]:
 
 
 def _copy_modules(source: KernelSource, recipe: Recipe, into: Path) -> None:
-    for name in recipe.modules:
+    # A kernel may have all of a directory built in.
+    there = [name for name in recipe.modules if (source.modules / "kernel" / name).is_dir()]
+    for name in there:
         place = into / "kernel" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         leave = shutil.ignore_patterns(*recipe.kernel_leaves_out)
