@@ -261,6 +261,8 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
     if mine is None:
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, size)")
     expect(request.node, ks_bench, "")
+    if debugs := ks_bench.prepared.debugs:
+        pytest.skip(f"the cost of a packet says nothing on a kernel with {', '.join(debugs)}")
     requests = [mine]
     if not ks_bench.exact:
         requests = sorted(set(filter(None, map(_requested, request.session.items))))

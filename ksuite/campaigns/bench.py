@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 UNATTRIBUTED = (
     "not attributed: no guest of a stored baseline is here to be counted in; leave out --baseline"
 )
+LEAKS_FOUND = "DEBUG_KMEMLEAK"
+DEBUGS = ("KASAN", "PROVE_LOCKING", LEAKS_FOUND, "DEBUG_OBJECTS")
 RECALLS = {Recall.BASE: (BASE,), Recall.ALL: VARIANTS, Recall.NEVER: ()}
 
 
@@ -56,6 +58,7 @@ class Prepared(Plain):
     :param qemu: what runs guests that are booted.
     :param snapshot: where guests are restored from, if they are.
     :param others: where those of variants are that have a kernel of their own.
+    :param debugs: which options the kernel has that find bugs, and make every cost another.
     :param saved: states of it with a build's modules loaded, by the build's key.
     """
 
@@ -68,6 +71,7 @@ class Prepared(Plain):
     qemu: Path
     snapshot: Snapshot | None = None
     others: dict[str, Snapshot] | None = None
+    debugs: tuple[str, ...] = ()
     saved: dict[str, Path] | None = None
 
 
@@ -193,6 +197,7 @@ class Bench:
                 answers=Answers(Store.default(), prepared.snapshot),
                 recalls=RECALLS[self._recall],
                 others=prepared.others,
+                finds_leaks=LEAKS_FOUND in prepared.debugs,
             )
         imports = [name for suite in self.suites for name in suite.imports]
         return LiveDut(self._boot, prepared.release, modules, imports)

@@ -7,12 +7,13 @@ import hashlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from ksuite.campaigns.bench import Bench, Prepared
+from ksuite.campaigns.bench import DEBUGS, Bench, Prepared
 from ksuite.campaigns.building import Builder, Variants
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
 from ksuite.errors import NothingToCompare, UserError
 from ksuite.kernels.fragments import USUAL, read_configuration
+from ksuite.kernels.kconfig import values
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.sources import find_source
@@ -116,6 +117,7 @@ class Check:
             qemu=self.qemu.path,
             snapshot=snapshot,
             others={CANDIDATE: self._snapshot(candidate)} if candidate != base else None,
+            debugs=tuple(name for name in DEBUGS if name in values(base.config)),
         )
         self.bench = self._stack.enter_context(
             Bench(self.prepared, self.options, self.suites, directory, self.progress)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from ksuite.dut import kmemleak as dut_kmemleak
 from ksuite.dut import modules as dut_modules
 from ksuite.dut import setup as dut_setup
 from ksuite.errors import DutError, InfrastructureError, KernelFault
@@ -41,9 +42,11 @@ class Dut(ABC):
 
     :param release: the kernel release that must run.
     :param modules: what a suite needs loaded, by name.
+    :param finds_leaks: the kernel has kmemleak, and is asked at each guest's end.
     """
 
-    def __init__(self, release: str, modules: Sequence[str]) -> None:
+    def __init__(self, release: str, modules: Sequence[str], *, finds_leaks: bool = False) -> None:
+        self._finds_leaks = finds_leaks
         self._release = release
         self._modules = list(modules)
         self._machine: Machine | None = None
@@ -99,6 +102,7 @@ class Dut(ABC):
             return
         try:
             self._unload(variant)
+            self._must_not_leak()
         except DutError as error:
             self.faults[variant] += 1
             self.late_faults[variant] = KernelFault("leak", f"modules don't unload: {error}")
@@ -134,6 +138,14 @@ class Dut(ABC):
     def _unload(self, variant: str) -> None:
         names = [module.name for module in self._builds[variant].modules]
         self._run([(dut_modules.unload, (names,), {})])
+
+    def _must_not_leak(self) -> None:
+        if not self._finds_leaks:
+            return
+        (report,) = self._run([(dut_kmemleak.leaks, (), {})])
+        if report:
+            what = report.partition("\n")[0]
+            raise KernelFault("leak", f"kmemleak: {what}", report)
 
     def _loading(self, variant: str) -> Call:
         """Return the call that loads a variant."""

@@ -47,8 +47,9 @@ class RestoredDut(Dut):
         answers: Answers | None = None,
         recalls: Collection[str] = (),
         others: Mapping[str, Snapshot] | None = None,
+        finds_leaks: bool = False,
     ) -> None:
-        super().__init__(snapshot.release, modules)
+        super().__init__(snapshot.release, modules, finds_leaks=finds_leaks)
         self._usual = snapshot
         self._others = dict(others or {})
         self._run_directory = run_directory

@@ -13,6 +13,7 @@ BUILD_ID_BYTES = 20
 """--build-id=sha1."""
 BUILD_ID_NOTE = 3
 """NT_GNU_BUILD_ID, elf.h."""
+NOTES = Path("/sys/kernel/notes")
 NOTE = struct.Struct("<III")
 """Sizes of name and content, type; each of both is padded to four bytes: elf(5)."""
 INIT_MODULE = 175
@@ -99,7 +100,7 @@ def _depends(image: bytes) -> list[str]:
 
 def kernel_build_id() -> str:
     """Return the running kernel's build-id in hex; empty where it was built without one."""
-    notes = Path("/sys/kernel/notes").read_bytes()
+    notes = NOTES.read_bytes()
     at = 0
     while at + NOTE.size <= len(notes):
         name_size, size, kind = NOTE.unpack_from(notes, at)

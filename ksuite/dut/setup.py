@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksuite.dut import kmemleak
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,6 +57,10 @@ def prepare(imports: list[str]) -> None:
         module = importlib.import_module(f"ksuite.dut.{name}")
         if hasattr(module, "prepare"):
             module.prepare()
+    if kmemleak.REPORT.exists():
+        # What the boot has leaked is nobody's.
+        kmemleak.leaks()
+        kmemleak.forget()
     shrink()
 
 

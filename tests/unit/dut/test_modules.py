@@ -61,7 +61,10 @@ def test_module_of_the_distro_that_there_is_not(tmp_path: Path) -> None:
 def test_loaded_modules_are_left_alone(module: Path) -> None:
     """Neither is loaded twice, though what is handed over could not be loaded at all."""
     (module / "initstate").write_text("live\n")
-    assert modules.load({str(module): b"garbage"}, [str(module)]) == {str(module): ""}
+    assert modules.load({str(module): b"garbage"}, [str(module)]) == {
+        str(module): "",
+        "vmlinux": modules.kernel_build_id(),
+    }
 
 
 def test_what_a_module_needs_is_loaded_before_it(
@@ -80,7 +83,7 @@ def test_what_a_module_needs_is_loaded_before_it(
     top, middle, bottom = (str(tmp_path / name) for name in ("top", "middle", "bottom"))
     needs = {top: [middle, bottom], middle: [bottom], bottom: []}
     images = {name: f"\0depends={','.join(others)}\0".encode() for name, others in needs.items()}
-    assert list(modules.load(images, [])) == [top, middle, bottom]
+    assert list(modules.load(images, [])) == [top, middle, bottom, "vmlinux"]
     assert order == ["bottom", "middle", "top"]
 
 
@@ -106,3 +109,27 @@ def test_what_a_real_module_says_that_it_needs(file: str) -> None:
     path = distro_source().modules / "kernel" / "drivers" / file
     told = run([tool("modinfo", "kmod"), "-F", "depends", path]).stdout.decode().strip()
     assert modules._depends(path.read_bytes()) == [name for name in told.split(",") if name]
+
+
+def note(name: bytes, kind: int, content: bytes) -> bytes:
+    padded = [part + bytes(-len(part) % 4) for part in (name, content)]
+    return modules.NOTE.pack(len(name), len(content), kind) + b"".join(padded)
+
+
+@pytest.mark.parametrize(
+    ("notes", "found"),
+    [
+        ([(b"Xen\0", 6, b"linux"), (b"GNU\0", 3, b"\x12\x34")], "1234"),
+        ([(b"GNU\0", 1, b"other"), (b"Linux\0", 0x100, b"")], ""),
+        ([], ""),
+    ],
+)
+def test_build_id_of_the_kernel(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notes: list[tuple[bytes, int, bytes]],
+    found: str,
+) -> None:
+    (tmp_path / "notes").write_bytes(b"".join(note(*one) for one in notes))
+    monkeypatch.setattr(modules, "NOTES", tmp_path / "notes")
+    assert modules.kernel_build_id() == found

@@ -83,5 +83,6 @@ def result(*outcomes: TestOutcome, costs: tuple[NamedComparison, ...] = ()) -> C
         machine="virtme-ng, QEMU 7.2.22, Nehalem, 1 vCPU, 1024 MiB",
         modules={"base": ("vhost_net aa11",), "candidate": ("vhost_net bb22",)},
         guest_code="600d",
+        built="modules vhost_net",
     )
     return CheckResult(subject, outcomes, costs, Verdict.PASS, 0, 12.34567)
