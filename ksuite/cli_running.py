@@ -27,7 +27,10 @@ def runner_arguments(
         value = getattr(options, name.replace("-", "_"))
         if value is True:
             arguments += [f"--ks-{name}"]
-        elif value is not None and value is not False:
+        elif isinstance(value, tuple):
+            arguments += [f"--ks-{name}={','.join(value)}"] if value else []
+        # What nobody has chosen is empty or 0, and the suites choose it themselves.
+        elif value:
             arguments += [f"--ks-{name}", str(value)]
     return [*arguments, "--dist", "worksteal", *_processes(options.jobs)]
 

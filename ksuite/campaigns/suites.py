@@ -58,9 +58,19 @@ class Suite:
         return str(ROOT / self.default_series)
 
 
+CORE = (
+    "include/linux/netdevice.h",
+    "include/linux/skbuff.h",
+    "net/core/dev.c",
+    "net/core/skbuff.c",
+)
+"""What every packet goes through, in any datapath."""
+
 VHOST = Suite(
     name="vhost",
     paths=(
+        *CORE,
+        "include/linux/virtio_net.h",
         "drivers/vhost/net.c",
         "drivers/vhost/vhost.[ch]",
         "drivers/vhost/iotlb.c",
@@ -83,9 +93,36 @@ VHOST = Suite(
     default_series="patches/vhost-rx-tx-limits",
 )
 
+TC_ACTIONS = (
+    "api",
+    "bpf",
+    "csum",
+    "ct",
+    "gact",
+    "mirred",
+    "mpls",
+    "pedit",
+    "police",
+    "skbedit",
+    "tunnel_key",
+    "vlan",
+)
+
 TC = Suite(
     name="tc",
-    paths=("net/sched/act_mirred.c", "net/sched/cls_flower.c"),
+    paths=(
+        *CORE,
+        "include/net/act_api.h",
+        "include/net/pkt_cls.h",
+        "include/net/sch_generic.h",
+        "include/net/tc_act/*.h",
+        "net/core/flow_dissector.c",
+        *(f"net/sched/act_{action}.c" for action in TC_ACTIONS),
+        "net/sched/cls_api.c",
+        "net/sched/cls_flower.c",
+        "net/sched/cls_matchall.c",
+        "net/sched/sch_ingress.c",
+    ),
     scenarios=(
         "tc_redirect",
         "tc_mirror",
@@ -121,7 +158,7 @@ TC = Suite(
 
 OVS = Suite(
     name="ovs",
-    paths=("net/openvswitch/*.[ch]",),
+    paths=(*CORE, "net/openvswitch/*.[ch]"),
     scenarios=(
         "ovs_output",
         "ovs_set",

@@ -197,7 +197,7 @@ def _below_any(file: str, targets: Iterable[ModuleTarget]) -> bool:
 
 
 def _full(why: str) -> NeedsFullBuild:
-    return NeedsFullBuild(f"needs a full build, which isn't there yet: {why}")
+    return NeedsFullBuild(f"needs a full build: {why}")
 
 
 def _list(names: list[str]) -> str:

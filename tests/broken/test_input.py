@@ -47,8 +47,6 @@ def ksuite(*arguments: str | Path, **environment: str) -> subprocess.CompletedPr
         ("outside-tree.patch", 2, "outside"),
         ("other-version.patch", 1, "drivers/vhost/net.c"),
         ("does-not-compile.patch", 1, "error:"),
-        ("built-in.patch", 4, "net/core/dev.c"),
-        ("header.patch", 4, "include/linux/skbuff.h"),
         ("not-ours.patch", 4, "no scenario"),
     ],
 )
@@ -56,6 +54,21 @@ def test_bad_series(name: str, code: int, says: str) -> None:
     done = ksuite("check", INPUT / name)
     printed = done.stdout + done.stderr
     assert done.returncode == code, printed
+    assert says in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("built-in.patch", "net/core/dev.c is built into the kernel"),
+        ("header.patch", "include/linux/skbuff.h"),
+    ],
+)
+def test_modules_that_will_not_do(name: str, says: str) -> None:
+    done = ksuite("check", INPUT / name, "--build", "module")
+    printed = done.stdout + done.stderr
+    assert done.returncode == 4, printed
     assert says in printed
     assert "Traceback" not in printed
     assert not Path("/etc/ksuite-was-here").exists()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Series that modules can't hold: two whole kernels are built, booted, and compared."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broken.test_broken import outside_pytest
+
+HERE = Path(__file__).parent
+HARMLESS = HERE.parent / "broken" / "input" / "built-in.patch"
+NOPS = 50
+"""What slower-1-percent.patch adds to each packet."""
+
+
+def check(patch: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ksuite", "check", patch, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3000,
+        env=outside_pytest(),
+    )
+
+
+def judged(patch: Path, into: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    done = check(patch, "--json", str(into), *options)
+    assert into.exists(), done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(into.read_text(encoding="utf-8"))
+    return done.returncode, result
+
+
+def test_built_in_code_that_is_slower_is_a_regression(tmp_path: Path) -> None:
+    patch = HERE / "slower-1-percent.patch"
+    code, result = judged(patch, tmp_path / "r.json", "--scenario", "tc_redirect")
+    assert (code, result["verdict"]) == (1, "REGRESSION")
+    assert "net/core/dev.c is built into the kernel" in result["subject"]["built"]
+    ran = [result["subject"]["modules"][variant][0] for variant in ("base", "candidate")]
+    assert all(re.fullmatch("vmlinux [0-9a-f]{40}", one) for one in ran)
+    assert ran[0] != ran[1]
+    for cost in result["costs"]:
+        added = cost["candidate"]["median"] - cost["base"]["median"]
+        assert added == pytest.approx(NOPS, abs=0.2), cost["name"]
+        changed = cost["attribution"]["functions"][0]
+        assert changed["name"].startswith("__netif_receive_skb_core")
+
+
+def test_built_in_code_that_is_broken_fails(tmp_path: Path) -> None:
+    """Rules that drop let packets go on."""
+    patch = HERE / "drops-nothing.patch"
+    chosen = ("--scenario", "tc_function", "--candidate-only")
+    code, result = judged(patch, tmp_path / "r.json", *chosen)
+    assert (code, result["verdict"]) == (1, "FAIL")
+    failed = {test["name"] for test in result["tests"] if test["verdict"] == "FAIL"}
+    assert failed, "no rule that drops was seen to let packets go on"
+    assert all("drop" in name or "shot" in name for name in failed), failed
+
+
+def test_comment_makes_the_same_kernel(tmp_path: Path) -> None:
+    options = ("--scenario", "tc_redirect", "--build", "full")
+    code, result = judged(HARMLESS, tmp_path / "r.json", *options)
+    assert (code, result["verdict"]) == (0, "PASS")
+    assert result["subject"]["identical"]
+    assert {cost["candidate"]["median"] - cost["base"]["median"] for cost in result["costs"]} == {0}
+
+
+def test_built_in_code_that_does_not_compile() -> None:
+    done = check(HERE / "does-not-compile.patch", "--scenario", "tc_redirect")
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert re.search(r"net/core/dev\.c:\d+:\d+: error: too few arguments", printed), printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "CONFIG_VHOST_NETT=m",
+            "own.config:1: CONFIG_VHOST_NETT=m: this kernel has no such option",
+        ),
+        ("CONFIG_OPENVSWITCH_GRE=y", "CONFIG_OPENVSWITCH_GRE=y became m: it depends on"),
+    ],
+)
+def test_fragment_that_asks_for_too_much(tmp_path: Path, line: str, said: str) -> None:
+    own = tmp_path / "own.config"
+    own.write_text(f"{line}\n")
+    done = check(HARMLESS, "--build", "full", "--config", str(own))
+    printed = done.stdout + done.stderr
+    assert done.returncode == 2, printed
+    assert said in printed
+    assert "Traceback" not in printed
