@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_JOBS = 256
 """Each guest may take its whole memory."""
 MOST_VCPUS = 16
+BOOT_SECONDS, BOOT_CALLS = 300.0, 5
+"""How long a boot may take: so many seconds, or as long as so many of the calls that may be slow."""
 
 
 class Build(StrEnum):
@@ -107,6 +109,7 @@ class CheckOptions:
             clock=self.clock,
             vcpus=self.vcpus or most,
             call_timeout_seconds=self.timeout_seconds,
+            boot_timeout_seconds=max(BOOT_SECONDS, BOOT_CALLS * self.timeout_seconds),
         )
 
     @property
