@@ -23,7 +23,7 @@ MOST_JOBS = 256
 """Each guest may take its whole memory."""
 MOST_VCPUS = 16
 BOOT_SECONDS, BOOT_CALLS = 300.0, 5
-"""How long a boot may take: so many seconds, or as long as so many of the calls that may be slow."""
+"""How long a boot may take: so many seconds, or as long as so many calls that may be slow."""
 
 
 class Build(StrEnum):

@@ -59,7 +59,13 @@ class RestoredDut(Dut):
         self.saved = dict(saved or {})
 
     def use(self, variant: str) -> None:
-        """Take a fresh guest with the variant's modules."""
+        """Take a fresh guest with the variant's modules.
+
+        Where leaks are looked for, which takes longer than most checks, one guest serves as long as
+        it lives, and is looked through when it is retired.
+        """
+        if self._finds_leaks and self._machine is not None and self._variant == variant:
+            return
         self.retire()
         self.discard()
         self._blamed = variant

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,16 @@ import pytest
 from ksuite.campaigns.dut import Answer
 from ksuite.campaigns.recalling import KIND, Answers
 from ksuite.campaigns.restored_dut import RestoredDut
-from ksuite.dut import modules
+from ksuite.dut import kmemleak, modules
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
 from ksuite.kernels.store import Store
-from ksuite.measure.result import VARIANTS
+from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
 from tests.unit.campaigns.guests import (
     GONE,
     IN_USE,
     NAMES,
     PANIC,
+    RELEASE,
     WAIT_SECONDS,
     Guest,
     Guests,
@@ -770,3 +772,53 @@ def test_recalled_and_asked_run_side_by_side(lab: Lab) -> None:
         for variant, number in work_to_do
     ]
     assert len(lab.guests) == 4 + 12
+
+
+class Leaking(Lab):
+    """A DUT whose kernel looks for leaks."""
+
+    def new_dut(self, saved: dict[str, Path] | None = None) -> RestoredDut:
+        dut = RestoredDut(
+            self.guests.snapshot(), self.directory, ["vhost_net"], saved, finds_leaks=True
+        )
+        dut.offer(self.guests.builds)
+        return dut
+
+
+@pytest.mark.parametrize("report", ["", "unreferenced object 0xffff88 (size 64):\n  backtrace:"])
+def test_leaks_are_looked_for_in_one_guest_at_its_end(tmp_path: Path, report: str) -> None:
+    lab = Leaking(tmp_path)
+    lab.guests.does[kmemleak.leaks] = lambda _guest: report
+    for _ in range(3):
+        lab.dut.use(CANDIDATE)
+        lab.used()
+    (guest,) = lab.guests.alive
+    assert guest.did.count("work") == 3
+    assert "leaks" not in guest.did
+    lab.dut.retire()
+    assert guest.did[-2:] == ["unload", "leaks"]
+    fault = lab.dut.late_faults.get(CANDIDATE)
+    assert (fault.summary if fault else "") == (
+        "kmemleak: unreferenced object 0xffff88 (size 64):" if report else ""
+    )
+    if fault:
+        assert (fault.kind, fault.console) == ("leak", report)
+
+
+def test_variant_with_a_kernel_of_its_own(lab: Lab, tmp_path: Path) -> None:
+    own = replace(lab.guests.snapshot(), release="6.13.0", key="other")
+    dut = RestoredDut(lab.guests.snapshot(), tmp_path, [], others={CANDIDATE: own})
+    dut.offer(lab.guests.builds)
+    dut.use(BASE)
+    with pytest.raises(InfrastructureError, match=rf"the DUT runs {RELEASE}, not 6\.13\.0"):
+        dut.use(CANDIDATE)
+
+
+@pytest.mark.parametrize(("runs", "proven"), [("aa", True), ("bb", False), ("", False)])
+def test_kernel_that_runs_is_the_one_that_was_built(lab: Lab, runs: str, *, proven: bool) -> None:
+    for variant, build in lab.guests.builds.items():
+        lab.guests.builds[variant] = replace(build, vmlinux_id="aa")
+    told = {"vmlinux": runs} if runs else {}
+    lab.guests.does[modules.load] = lambda guest, images, _: guest.load(images) | told
+    with nullcontext() if proven else pytest.raises(InfrastructureError, match="build-ids"):
+        lab.dut.use(CANDIDATE)
