@@ -11,11 +11,12 @@ from ksuite.campaigns.bench import DEBUGS, Bench, Prepared
 from ksuite.campaigns.building import Builder, Variants
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
-from ksuite.errors import NothingToCompare, UserError
+from ksuite.errors import InfrastructureError, NothingToCompare, UserError
 from ksuite.kernels.fragments import USUAL, read_configuration
 from ksuite.kernels.kconfig import values
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.series import Series, read_series
+from ksuite.kernels.source import KNOWN
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store, digest, run_directory
 from ksuite.machines.emulator import emulator
@@ -143,7 +144,10 @@ class Check:
         # vCPUs come up slowly, and few suites want them.
         sharing = SUITES if self.spec.vcpus == 1 else self.suites
         imports = sorted({name for suite in sharing for name in suite.imports})
-        return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
+        try:
+            return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
+        except InfrastructureError as error:
+            raise InfrastructureError(f"{error}{_likely_reason(kernel)}") from error
 
     @property
     def kernel(self) -> KernelSource:
@@ -209,3 +213,12 @@ class Check:
         if snapshot is None:
             return "booted by virtme-ng on this host's root"
         return f"restored, image {snapshot.digest[:12]}"
+
+
+def _likely_reason(kernel: KernelSource) -> str:
+    """Return what a kernel that somebody else has configured lacks for a DUT; empty if nothing."""
+    lacking = read_configuration([USUAL[0]]).lacking(kernel.config, kernel.upstream)
+    if kernel.build_id or kernel.build_root or kernel.name in KNOWN or not lacking:
+        return ""
+    options = ", ".join(f"CONFIG_{name}" for name in lacking)
+    return f"\nof what kconfigs/{USUAL[0]}.config asks for, its configuration lacks {options}"

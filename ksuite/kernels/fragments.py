@@ -81,6 +81,12 @@ class Configuration:
             text = "\n".join(f"  {line}" for line in lost)
             raise UserError(f"the configuration of {version} lacks what was asked for:\n{text}")
 
+    def lacking(self, config: Path, version: str) -> list[str]:
+        """Return the options that a kernel has off, and was to have on, built in or not."""
+        have = values(config)
+        wanted = self._wanted(version)
+        return [name for name, value in wanted.items() if value in "my" and name not in have]
+
     def _wanted(self, version: str) -> dict[str, str]:
         """Return the last word on each symbol."""
         asked = [request for request in self.requests if request.kernels.contains(version)]

@@ -107,7 +107,7 @@ def image_with_modules(image: Path, modules: Path, name: str) -> KernelSource:
         version=release.partition("-")[0],
         image=image.resolve(),
         config=config,
-        headers=modules / "build",
+        headers=(modules / "build").resolve(),
         modules=modules.resolve(),
         compiler=config_text(config, "CONFIG_CC_VERSION_TEXT"),
     )

@@ -130,6 +130,14 @@ def test_configuration_is_checked(
     assert said in str(caught.value)
 
 
+def test_what_somebody_elses_configuration_lacks(fragment: Path, tmp_path: Path) -> None:
+    fragment.write_text('CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=n\nCONFIG_D=m # <6.0\nCONFIG_E="x"\n')
+    config = tmp_path / ".config"
+    config.write_text("CONFIG_A=m\n# CONFIG_B is not set\n")
+    assert read_configuration([str(fragment)]).lacking(config, "6.1") == ["B"]
+    assert read_configuration([str(fragment)]).lacking(config, "5.10") == ["B", "D"]
+
+
 def test_fragment_of_a_version(fragment: Path) -> None:
     fragment.write_text('CONFIG_B=y  # <6.0\nCONFIG_A="x"\nCONFIG_C=m  # >=6.0, abc\n')
     configuration = read_configuration([str(fragment)])
