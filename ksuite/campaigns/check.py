@@ -169,7 +169,7 @@ class Check:
             f"{self.spec.vcpus} vCPU, {self.spec.memory_mib} MiB",
             modules={
                 variant: tuple(f"{module.name} {module.build_id}" for module in build.modules)
-                or (f"vmlinux {build.vmlinux_id}",)
+                or tuple(f"vmlinux {one}" for one in [build.vmlinux_id] if one)
                 for variant, build in self.prepared.builds.items()
             },
             identical=self.identical,

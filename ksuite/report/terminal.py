@@ -64,7 +64,9 @@ def _subject(subject: Subject) -> Text:
         f"machine   {subject.machine}; clock: {subject.clock}",
     ]
     lines += [f"built     {subject.built}"] if subject.built else []
-    lines += [f"{name:<9} {', '.join(modules)}" for name, modules in subject.modules.items()]
+    lines += [
+        f"{name:<9} {', '.join(modules)}" for name, modules in subject.modules.items() if modules
+    ]
     if subject.not_exercised:
         lines.append(f"note      not exercised by any check: {', '.join(subject.not_exercised)}")
     if subject.identical:
