@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ksuite import __version__, cli_baseline, cli_kernels, cli_matrix, cli_selftest
 from ksuite.campaigns.doctor import examine
-from ksuite.campaigns.options import OPTIONS, jobs
+from ksuite.campaigns.options import OPTIONS
 from ksuite.campaigns.suites import check_scenario, suites_for
-from ksuite.cli_running import runner_arguments
+from ksuite.cli_running import add_options, runner_arguments
 from ksuite.errors import ExitCode, InfrastructureError, KsuiteError
 from ksuite.interrupts import fatal_interrupts
 from ksuite.kernels.series import read_series
@@ -87,14 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(check: argparse.ArgumentParser) -> None:
     check.set_defaults(run=_check)
     check.add_argument("series", metavar="SERIES")
-    for name, settings in OPTIONS.items():
-        check.add_argument(f"--{name}", **settings)
-    check.add_argument(
-        "--jobs",
-        type=jobs,
-        metavar="N",
-        help="restored guests that may run at once (default: the number of CPUs)",
-    )
+    add_options(check, OPTIONS)
 
 
 def _add_chart(drawing: argparse.ArgumentParser) -> None:

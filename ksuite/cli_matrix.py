@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.matrix import KERNELS, run_all
-from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.campaigns.suites import OVS, SUITES, TC, VHOST, check_scenario, suites_for
-from ksuite.cli_running import runner_arguments
+from ksuite.cli_running import add_options, runner_arguments
 from ksuite.kernels.series import read_series
 from ksuite.kernels.sources import must_be_known
 from ksuite.report import chart
@@ -54,14 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DIRECTORY,
         help=f"where to write (default: {DIRECTORY})",
     )
-    for name in OURS:
-        parser.add_argument(f"--{name}", **OPTIONS[name])
-    parser.add_argument(
-        "--jobs",
-        type=jobs,
-        metavar="N",
-        help="restored guests that may run at once (default: the number of CPUs)",
-    )
+    add_options(parser, OURS)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.errors import InfrastructureError
 
 if TYPE_CHECKING:
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ksuite.campaigns.suites import Suite
+
+
+def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Add options that mean the same to the runner, and how many guests run at once."""
+    for name in names:
+        parser.add_argument(f"--{name}", **OPTIONS[name])
+    parser.add_argument(
+        "--jobs",
+        type=jobs,
+        metavar="N",
+        help="restored guests that may run at once (default: the number of CPUs)",
+    )
 
 
 def runner_arguments(

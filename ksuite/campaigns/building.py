@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ksuite.kernels.series import Patch
+    from ksuite.kernels.trees import Tree
 
 ASKED_FOR = "asked for"
 
@@ -93,7 +94,7 @@ class Builder:
             def told(text: str, variant: str = variant) -> None:
                 self.progress(f"{variant}: {text}")
 
-            entry = self._kernel(variant, told)
+            entry = self._kernel(tree, variant, told)
             kernel = read_built(entry, self.source.name, tree)
             kernels[variant] = kernel
             builds[variant] = ModuleBuild(
@@ -105,8 +106,7 @@ class Builder:
             )
         return Variants(builds, kernels, f"whole kernels ({why})")
 
-    def _kernel(self, variant: str, told: Callable[[str], None]) -> Path:
-        tree = unpack(self.source, self.store)
+    def _kernel(self, tree: Tree, variant: str, told: Callable[[str], None]) -> Path:
         patches = self._patches(variant)
         try:
             return build_kernel(tree, self.configuration, patches, self.store, told)

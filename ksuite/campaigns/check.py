@@ -107,6 +107,7 @@ class Check:
         self._kvm = self.options.clock is Clock.WALL and kvm_works(self.source.image)
         self.qemu = emulator(self.spec, self._store, self.progress)
         base, candidate = (self.variants.kernels[variant] for variant in VARIANTS)
+        options = values(base.config)
         snapshot = self._snapshot(base) if self.options.restores else None
         self.prepared = Prepared(
             builds=self.variants.builds,
@@ -118,7 +119,7 @@ class Check:
             qemu=self.qemu.path,
             snapshot=snapshot,
             others={CANDIDATE: self._snapshot(candidate)} if candidate != base else None,
-            debugs=tuple(name for name in DEBUGS if name in values(base.config)),
+            debugs=tuple(name for name in DEBUGS if name in options),
         )
         self.bench = self._stack.enter_context(
             Bench(self.prepared, self.options, self.suites, directory, self.progress)

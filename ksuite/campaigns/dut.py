@@ -155,9 +155,11 @@ class Dut(ABC):
     def _must_be_built(self, variant: str, running: Any) -> None:
         build = self._builds[variant]
         expected = {module.name: module.build_id for module in build.modules}
-        if build.vmlinux_id:
-            expected["vmlinux"] = build.vmlinux_id
-        if running | expected != running or not expected.keys() >= running.keys() - {"vmlinux"}:
+        expected["vmlinux"] = build.vmlinux_id
+        told = dict(running) if isinstance(running, dict) else {}
+        if not build.vmlinux_id:
+            told["vmlinux"] = ""
+        if told != expected:
             raise InfrastructureError(f"build-ids on the DUT: {running}; built: {expected}")
 
     def _must_be_tried(self) -> None:

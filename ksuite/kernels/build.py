@@ -21,7 +21,7 @@ from ksuite.kernels.elf import build_id, code_digest
 from ksuite.kernels.exports import SYMVERS, refuse_changed_exports
 from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.held import scratch_directory
-from ksuite.kernels.makelog import ERROR, HOST_AT_FAULT, read_unfollowed
+from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.plan import ModuleTarget
 from ksuite.kernels.source import KernelSource, check_compiler
@@ -47,7 +47,6 @@ LINK_FLAGS = "--build-id=sha1"
 TIME_SECONDS = 600
 FILE_BYTES = 256 << 20
 LOG_BYTES = 4 << 20
-SHOWN_LINES = 12
 
 _NOT_IN_HEADERS = re.compile(r"No rule to make target|Makefile:\d+: .*No such file")
 
@@ -264,18 +263,16 @@ def _headers_seen_as(source: KernelSource) -> str:
 def _failure(job: _Job, log: str, store: Store) -> Exception:
     """Return the error that says whose fault a failed build is."""
     kept = store.keep_log(job.key, log)
-    lines = log.splitlines()
-    errors = [line for line in lines if ERROR.search(line)]
-    last = "\n".join(lines[-SHOWN_LINES:])
-    if HOST_AT_FAULT.search(log) or not (errors or _NOT_IN_HEADERS.search(log)):
-        return InfrastructureError(f"the module build broke off; the log is {kept}\n{last}")
-    if not job.changed or _NOT_IN_HEADERS.search(log):
+    said = MakeLog(log)
+    not_in_headers = _NOT_IN_HEADERS.search(log)
+    if said.host_at_fault or not (said.errors or not_in_headers):
+        return InfrastructureError(f"the module build broke off; the log is {kept}\n{said.last}")
+    if not job.changed or not_in_headers:
         where = ", ".join(job.directories)
         return NeedsFullBuild(
             f"needs a full build: {where} doesn't build against the kernel's headers even without "
-            f"the series; the log is {kept}\n{last}"
+            f"the series; the log is {kept}\n{said.last}"
         )
-    shown = "\n".join(errors[:SHOWN_LINES])
     unpatched = _Job(job.source, job.tree, job.targets, {})
     store.obtain("modules", unpatched.key, lambda into: _build(unpatched, into, store))
-    return DoesNotCompile(f"the series does not compile; the log is {kept}\n{shown}")
+    return DoesNotCompile(f"the series does not compile; the log is {kept}\n{said.errors}")

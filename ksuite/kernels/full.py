@@ -24,13 +24,13 @@ from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.headers import collect_headers
 from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.kconfig import Kconfig
-from ksuite.kernels.makelog import ERROR, HOST_AT_FAULT, read_unfollowed
+from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.patching import changed_files
-from ksuite.kernels.source import KernelSource, config_text
+from ksuite.kernels.source import KernelSource, config_text, version_of
 from ksuite.kernels.store import digest, file_digest
 from ksuite.kernels.trees import CHECKOUT, Tree, held_alone
 from ksuite.kernels.tux import FRAGMENT, RESULTS, Workplace, tuxmake
-from ksuite.processes import NOBODY, run, tool
+from ksuite.processes import NOBODY, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,6 @@ AREA, CACHE = "area", "ccache"
 """Where the store has what is no entry: it changes."""
 FORMAT = "1"
 """Part of every key: raise it when the same input would give another kernel."""
-SHOWN_ERRORS = 12
 IMAGE_BYTES = 1 << 30
 _COMPILING = re.compile(r"\s+(?:CC|LD|AR|AS)\s+(?:\[M\]\s+)?(\S+)$")
 _MEMBER = re.compile(r"lib/modules/[^/]+/.+")
@@ -95,7 +94,8 @@ def build_kernel(
     """
     for name, package in (("gcc", "gcc"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
         tool(name, package)
-    job = _Job(tree, changed_files(tree.path, patches), configuration, _compiler())
+    compiler = version_of([tool("gcc", "gcc")])
+    job = _Job(tree, changed_files(tree.path, patches), configuration, compiler)
     return store.obtain(KIND, job.key, lambda into: _make(job, into, store, progress))
 
 
@@ -140,11 +140,6 @@ def build_directories(store: Store) -> list[Path]:
     """Return the directories that kernels were built in and checked out into, and ccache's."""
     places = [place for kind in (AREA, CHECKOUT) for place in (store.root / kind).glob("[0-9a-f]*")]
     return [*places, *filter(Path.is_dir, [store.root / CACHE])]
-
-
-def _compiler() -> str:
-    done = run([tool("gcc", "gcc"), "--version"], env={"LC_ALL": "C"})
-    return done.stdout.decode(errors="replace").partition("\n")[0].strip()
 
 
 def _make(job: _Job, into: Path, store: Store, progress: Callable[[str], None]) -> None:
@@ -226,13 +221,10 @@ def _run(
     if done:
         return log
     kept = store.keep_log(job.key, log)
-    lines = log.splitlines()
-    errors = [line for line in lines if ERROR.search(line)]
-    if HOST_AT_FAULT.search(log) or not errors:
-        last = "\n".join(lines[-SHOWN_ERRORS:])
-        raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{last}")
-    shown = "\n".join(errors[:SHOWN_ERRORS])
-    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{shown}")
+    make = MakeLog(log)
+    if make.host_at_fault or not make.errors:
+        raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{make.last}")
+    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{make.errors}")
 
 
 def _collect(job: _Job, place: Workplace, into: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
@@ -12,11 +13,35 @@ from ksuite.errors import InfrastructureError
 if TYPE_CHECKING:
     from pathlib import Path
 
-ERROR = re.compile(r"(: (fatal )?[Ee]rror: |^ERROR: modpost|: undefined reference to )")
-HOST_AT_FAULT = re.compile(
+SHOWN_LINES = 12
+_ERROR = re.compile(r"(: (fatal )?[Ee]rror: |^ERROR: modpost|: undefined reference to )")
+_HOST_AT_FAULT = re.compile(
     r"No space left on device|Disk quota exceeded|Cannot allocate memory"
     r"|virtual memory exhausted|internal compiler error|Killed"
 )
+
+
+@dataclass(frozen=True)
+class MakeLog:
+    """What make said."""
+
+    text: str
+
+    @property
+    def errors(self) -> str:
+        """The first errors of compiler and linker, a line each; empty if there are none."""
+        lines = [line for line in self.text.splitlines() if _ERROR.search(line)]
+        return "\n".join(lines[:SHOWN_LINES])
+
+    @property
+    def last(self) -> str:
+        """The last lines."""
+        return "\n".join(self.text.splitlines()[-SHOWN_LINES:])
+
+    @property
+    def host_at_fault(self) -> bool:
+        """Whether it says that it ran out of something, or was killed."""
+        return _HOST_AT_FAULT.search(self.text) is not None
 
 
 def read_unfollowed(path: Path, most_bytes: int) -> bytes:

@@ -14,6 +14,8 @@ from ksuite.kernels.trees import Tree
 from ksuite.processes import BUILD_PLACE, contained, run, tool
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ksuite.kernels.store import Store
 
 KNOWN = {"distro": "6.1"}
@@ -144,6 +146,12 @@ def unpack_tarball(tarball: Path, store: Store, remedy: str) -> Tree:
     return Tree(store.obtain("tree", key, extract), key, origin=key)
 
 
+def version_of(compiler: Sequence[str]) -> str:
+    """Return the first line of what a compiler says of itself."""
+    done = run([*compiler, "--version"], env=_ENVIRONMENT)
+    return done.stdout.decode(errors="replace").partition("\n")[0].strip()
+
+
 def check_compiler(source: KernelSource) -> None:
     """Make sure that modules will be built by the compiler that built the kernel.
 
@@ -155,8 +163,7 @@ def check_compiler(source: KernelSource) -> None:
         compiler = [*contained(drop_root=True, root=(root, nothing)), command]
     else:
         compiler = [tool(command, command)]
-    done = run([*compiler, "--version"], env=_ENVIRONMENT)
-    found = done.stdout.decode(errors="replace").partition("\n")[0].strip()
+    found = version_of(compiler)
     if found != source.compiler:
         msg = (
             f"the kernel {source.release} was built by {source.compiler!r}, but {command} here is "

@@ -20,6 +20,7 @@ from ksuite.dut import setup
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.source import distro_source
 from ksuite.kernels.store import Store, run_directory
+from ksuite.machines import emulator
 from ksuite.machines import snapshot as module
 from ksuite.machines.machine import MachineSpec
 from ksuite.machines.recipe import read_recipe
@@ -170,6 +171,7 @@ def test_other_qemu_never_gets_a_snapshot_of_this_one(
 ) -> None:
     other = tmp_path / "qemu"
     other.write_bytes(Path("/usr/bin/qemu-system-x86_64").read_bytes() + b"\n")
+    other.chmod(0o755)
     asked: list[str] = []
 
     class Asked(Store):
@@ -183,7 +185,7 @@ def test_other_qemu_never_gets_a_snapshot_of_this_one(
         return take_snapshot(distro_source(), read_recipe(), MachineSpec(), VHOST.imports, store)
 
     snapshot()
-    monkeypatch.setattr(module, "tool", lambda *_: str(other))
+    monkeypatch.setattr(emulator, "tool", lambda *_: str(other))
     monkeypatch.setattr(module, "_boot_and_save", _refuse)
     with pytest.raises(InfrastructureError, match="would be booted"):
         snapshot()
