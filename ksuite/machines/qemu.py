@@ -48,7 +48,7 @@ def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: b
     :param paused: wait for a snapshot instead of booting.
     """
     command = [str(files.qemu), "-nodefaults", "-no-user-config", "-no-reboot"]
-    command += ["-display", "none", "-machine", "q35,accel=tcg,nvdimm=on,hpet=off"]
+    command += ["-display", "none", "-machine", "q35,accel=tcg,nvdimm=on,hpet=on"]
     command += ["-cpu", spec.cpu_model, "-smp", str(spec.vcpus), "-seed", "1"]
     command += ["-m", f"{spec.memory_mib}M,slots=3,maxmem={SLOTS_BYTES + (spec.memory_mib << 20)}B"]
     command += INSTRUCTION_CLOCK
