@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ksuite.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
@@ -51,13 +51,16 @@ mount -t tmpfs -o mode=755 none {MOUNTS}
 mkdir -m 1777 {MOUNTS}/.upper
 mkdir {MOUNTS}/.work
 while [ "$1" != -- ]; do
-    mkdir "{MOUNTS}/$1"
-    case $2 in
-        *:*) mount -t overlay -o "lowerdir=$2,upperdir={MOUNTS}/.upper,workdir={MOUNTS}/.work" \\
-            none "{MOUNTS}/$1" ;;
-        *) mount --bind "$2" "{MOUNTS}/$1" ;;
+    at="{MOUNTS}/$1"
+    mkdir "$at"
+    case $3 in
+        *:*) mount -t overlay -o "lowerdir=$3,upperdir={MOUNTS}/.upper,workdir={MOUNTS}/.work" \\
+            none "$at" ;;
+        *) mount --bind "$3" "$at" ;;
     esac
-    shift 2
+    # Who is root in a user namespace only may not take restrictions away: it adds the usual ones.
+    if [ "$2" = ro ]; then mount -o remount,bind,ro,nosuid,nodev "$at"; fi
+    shift 3
 done
 shift
 exec "$@"
@@ -88,6 +91,7 @@ def contained(
     network: bool = False,
     root: tuple[Path, Path] | None = None,
     mounts: Mapping[str, Sequence[Path]] | None = None,
+    read_only: Collection[str] = (),
 ) -> list[str]:
     """Return the command prefix that runs a child in PID and network namespaces of its own.
 
@@ -97,6 +101,7 @@ def contained(
     :param mounts: by name, what it finds below `MOUNTS`; of several directories one has what the
         next ones have, too, unless it has a file of that name itself. There may be one such; what
         is written into it, at its top, is gone afterwards.
+    :param read_only: names of those that it can't write, whoever it is.
     :raises InfrastructureError: a directory is where the mounts would hide it.
     """
     prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
@@ -109,7 +114,8 @@ def contained(
         prefix += ["sh", "-c", _ENTERING, tool("chroot", "coreutils"), *map(str, root)]
     if mounts:
         prefix += ["sh", "-c", _MOUNTING, "mounting"]
-        prefix += [word for name, places in mounts.items() for word in (name, _joined(places))]
+        for name, places in mounts.items():
+            prefix += [name, "ro" if name in read_only else "rw", _joined(places)]
         prefix += ["--"]
     if drop_root:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.

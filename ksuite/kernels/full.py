@@ -1,36 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Builds a whole kernel of ours: any source, with patches, in a configuration of our fragments.
 
-The directory that make works in stays, one for each origin of sources and configuration, so that
-the next revision or series only compiles what changed. What comes out is stored under what went in.
+What comes out is stored under what went in; what is compiled on the way, see `areas`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-import os
 import re
-import stat
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotCompile, InfrastructureError
+from ksuite.kernels.areas import CONFIG, CONFIG_BYTES, Area, config_key, put_config
 from ksuite.kernels.elf import build_id
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.headers import collect_headers
-from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.kconfig import Kconfig
 from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.source import KernelSource, config_text, version_of
 from ksuite.kernels.store import digest, file_digest
-from ksuite.kernels.trees import CHECKOUT, Tree, held_alone
-from ksuite.kernels.tux import FRAGMENT, RESULTS, Workplace, tuxmake
-from ksuite.processes import NOBODY, tool
+from ksuite.kernels.trees import CHECKOUT, Tree
+from ksuite.kernels.tux import RESULTS, Workplace, tuxmake
+from ksuite.processes import tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +94,7 @@ def build_kernel(
         tool(name, package)
     compiler = version_of([tool("gcc", "gcc")])
     job = _Job(tree, changed_files(tree.path, patches), configuration, compiler)
-    return store.obtain(KIND, job.key, lambda into: _make(job, into, store, progress))
+    return _obtain(job, store, progress)
 
 
 def read_built(entry: Path, name: str, tree: Tree) -> KernelSource:
@@ -142,59 +140,42 @@ def build_directories(store: Store) -> list[Path]:
     return [*places, *filter(Path.is_dir, [store.root / CACHE])]
 
 
+def _obtain(job: _Job, store: Store, progress: Callable[[str], None]) -> Path:
+    return store.obtain(KIND, job.key, lambda into: _make(job, into, store, progress))
+
+
 def _make(job: _Job, into: Path, store: Store, progress: Callable[[str], None]) -> None:
-    area = store.root / AREA / job.area
-    area.mkdir(parents=True, exist_ok=True)
-    with held_alone(area, progress), scratch_directory() as given:
-        fragment = job.configuration.fragment(job.tree.version)
-        (given / FRAGMENT).write_text(fragment, encoding="utf-8")
-        given.chmod(0o755)
-        (area / "changes").mkdir(exist_ok=True)
-        place = Workplace(
-            source=(area / "changes", job.tree.path),
-            out=_builders(area / "out"),
-            ccache=_builders(store.root / CACHE),
-            given=given,
-        )
-        _lay_changes(job, area / "changes")
-        (place.out / ".config").unlink(missing_ok=True)
-        _run(job, place, ["config"], store, progress)
-        job.configuration.check(place.out / ".config", Kconfig(job.tree.path), job.tree.version)
+    if job.changed:
+        # Its objects are most of ours; if it has none, the patches may be what it lacks.
+        with contextlib.suppress(DoesNotCompile):
+            _obtain(replace(job, changed={}), store, progress)
+    area = Area(store.root / AREA / job.area, store.root / CACHE)
+    fragment = job.configuration.fragment(job.tree.version)
+    with area.workplace(job.tree.path, job.changed, fragment, progress) as place:
+        config = _configured(job, place, store, progress)
+        put_config(config, place.out)
         log = _run(job, place, ["kernel", "modules"], store, progress)
         (into / "make.log").write_text(log, encoding="utf-8")
+        (into / "config").write_bytes(config)
         _collect(job, place, into)
 
 
-def _builders(path: Path) -> Path:
-    """Return a directory that is there, and the builder's."""
-    path.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    return path
+def _configured(
+    job: _Job, place: Workplace, store: Store, progress: Callable[[str], None]
+) -> bytes:
+    """Return the configuration, made by the kernel's own tools unless they were asked before."""
+    fragment = job.configuration.fragment(job.tree.version)
 
+    def make(into: Path) -> None:
+        (place.out / CONFIG).unlink(missing_ok=True)
+        _run(job, place, ["config"], store, progress)
+        config = into / "config"
+        config.write_bytes(read_unfollowed(place.out / CONFIG, CONFIG_BYTES))
+        job.configuration.check(config, Kconfig(job.tree.path), job.tree.version)
 
-def _lay_changes(job: _Job, changes: Path) -> None:
-    """Put what patches change before the tree's files.
-
-    What an earlier series had changed gets the tree's content, and with it a new time: make would
-    not compile it again for an older one.
-    """
-    before = {str(path.relative_to(changes)) for path in changes.rglob("*") if not path.is_dir()}
-    for name in before | set(job.changed):
-        path, pristine = changes / name, job.tree.path / name
-        content = pristine.read_bytes() if pristine.is_file() else None
-        content = job.changed.get(name, content)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_file = stat.S_ISREG(path.lstat().st_mode) if os.path.lexists(path) else False
-        if content is not None and is_file and path.read_bytes() == content:
-            continue
-        path.unlink(missing_ok=True)
-        if content is not None:
-            path.write_bytes(content)
-            path.chmod(pristine.stat().st_mode & 0o755 if pristine.is_file() else 0o644)
-        elif pristine.is_file():
-            # What overlayfs takes for "there is no such file".
-            os.mknod(path, stat.S_IFCHR, os.makedev(0, 0))
+    tools = f"{job.compiler}\n{version_of([tool('ld', 'binutils')])}"
+    key = config_key(job.tree.path, job.changed, fragment, tools)
+    return (store.obtain("config", key, make) / "config").read_bytes()
 
 
 def _run(
@@ -230,8 +211,7 @@ def _run(
 def _collect(job: _Job, place: Workplace, into: Path) -> None:
     """Put a finished kernel into an entry."""
     results = place.out / RESULTS
-    for name, source in (("vmlinuz", results / "bzImage"), ("config", place.out / ".config")):
-        (into / name).write_bytes(read_unfollowed(source, IMAGE_BYTES))
+    (into / "vmlinuz").write_bytes(read_unfollowed(results / "bzImage", IMAGE_BYTES))
     packed = io.BytesIO(read_unfollowed(results / "modules.tar", IMAGE_BYTES))
     with tarfile.open(fileobj=packed) as archive:
         for member in archive:

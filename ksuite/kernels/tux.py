@@ -56,6 +56,7 @@ _ENVIRONMENT = {
     # By the dependencies that the compiler writes anyway: else each miss is preprocessed twice.
     "CCACHE_DEPEND": "1",
 }
+_READING_CACHE = {"CCACHE_READONLY": "1", "CCACHE_TEMPDIR": str(OUT / ".ccache")}
 _OF_KBUILD = {
     "KBUILD_BUILD_TIMESTAMP": EPOCH,
     "KBUILD_BUILD_USER": "ksuite",
@@ -74,12 +75,14 @@ class Workplace:
     :param out: what make made so far; the builder's.
     :param ccache: its cache; the builder's.
     :param given: holds the fragment `FRAGMENT` of the configuration, on top of allnoconfig.
+    :param trusted: it may write into the cache, for other builds to find.
     """
 
     source: tuple[Path, ...]
     out: Path
     ccache: Path
     given: Path
+    trusted: bool
 
 
 def tuxmake(
@@ -122,9 +125,11 @@ def _confined(place: Workplace) -> list[str]:
         GIVEN.name: [place.given],
         LIBRARY.name: [Path(spec.origin).parent.parent],
     }
+    read_only = {GIVEN.name, LIBRARY.name} | (set() if place.trusted else {CCACHE.name})
+    environment = _ENVIRONMENT | ({} if place.trusted else _READING_CACHE)
     return [
-        *contained(drop_root=True, mounts=mounts),
-        *("env", "-i", f"--chdir={SOURCE}", *(f"{k}={v}" for k, v in _ENVIRONMENT.items())),
+        *contained(drop_root=True, mounts=mounts, read_only=read_only),
+        *("env", "-i", f"--chdir={SOURCE}", *(f"{k}={v}" for k, v in environment.items())),
         *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--", "timeout", str(SECONDS)),
     ]
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ksuite.kernels.full import build_directories, built_kernels
+from ksuite.kernels.store import Store
 from tests.broken.test_broken import outside_pytest
 
 HERE = Path(__file__).parent
@@ -76,6 +78,17 @@ def test_comment_makes_the_same_kernel(tmp_path: Path) -> None:
     assert (code, result["verdict"]) == (0, "PASS")
     assert result["subject"]["identical"]
     assert {cost["candidate"]["median"] - cost["base"]["median"] for cost in result["costs"]} == {0}
+
+
+def test_series_plants_nothing_for_the_next_build(tmp_path: Path) -> None:
+    options = ("--scenario", "tc_function", "--candidate-only")
+    judged(HERE / "plants-files.patch", tmp_path / "r.json", *options)
+    store = Store.default()
+    newest = built_kernels(store)[0]
+    (said,) = set(re.findall("^planted: (.*)$", (newest / "make.log").read_text(), re.MULTILINE))
+    assert said.split() == [".", "/mnt/out/net/core"], "it was built, and could write its objects"
+    left = [path for place in build_directories(store) for path in place.rglob("planted")]
+    assert left == []
 
 
 def test_built_in_code_that_does_not_compile() -> None:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where whole kernels are built: objects stay, so that the next build compiles what changed.
+
+There is an area for each origin of sources, compiler and set of fragments, and a compiler's cache
+for all of them. Only trees as they are leave objects there. What patches have a hand in is built in
+a copy that goes away, with a cache that it can only read: nothing of it is found by the next build.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.errors import InfrastructureError
+from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.kernels.makelog import read_unfollowed
+from ksuite.kernels.store import digest
+from ksuite.kernels.trees import held_alone
+from ksuite.kernels.tux import FRAGMENT, Workplace
+from ksuite.processes import NOBODY, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+CONFIG = ".config"
+CONFIG_BYTES = 4 << 20
+_OBJECTS, _COPY = "out", "copy"
+
+
+@dataclass(frozen=True)
+class Area:
+    """A directory that kernels are built in.
+
+    :param cache: ccache's.
+    """
+
+    path: Path
+    cache: Path
+
+    @contextmanager
+    def workplace(
+        self,
+        source: Path,
+        changed: Mapping[str, bytes | None],
+        fragment: str,
+        progress: Callable[[str], None],
+    ) -> Iterator[Workplace]:
+        """Yield where to build a tree; nobody else builds here meanwhile.
+
+        :param changed: content of the files that patches leave different, None for removed ones.
+        :param fragment: what the configuration asks for.
+        :raises InfrastructureError: there is no room for it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with held_alone(self.path, progress), scratch_directory() as given:
+            (given / FRAGMENT).write_text(fragment, encoding="utf-8")
+            given.chmod(0o755)
+            copy = self.path / _COPY
+            # Of a process that was killed.
+            shutil.rmtree(copy, ignore_errors=True)
+            out = _builders(self.path / _OBJECTS)
+            try:
+                yield Workplace(
+                    source=(_changes(source, changed, given / "changes"), source),
+                    out=_copied(out, copy) if changed else out,
+                    ccache=_builders(self.cache),
+                    given=given,
+                    trusted=not changed,
+                )
+            finally:
+                shutil.rmtree(copy, ignore_errors=True)
+
+
+def config_key(tree: Path, changed: Mapping[str, bytes | None], fragment: str, tools: str) -> str:
+    """Return the SHA-256 of what a configuration depends on: Kconfig files, and what they run.
+
+    :param changed: content of the files that patches leave different, None for removed ones.
+    :param tools: versions of compiler and linker.
+    """
+    content = {name: path.read_bytes() for name, path in _asked_files(tree) if path.is_file()}
+    asked = {name: text for name, text in changed.items() if _is_asked(name)}
+    parts: list[bytes | str] = [fragment, tools]
+    for name, text in sorted((content | asked).items()):
+        parts += [name, "removed" if text is None else text]
+    return digest(*parts)
+
+
+def _asked_files(tree: Path) -> Iterator[tuple[str, Path]]:
+    for top, _, files in os.walk(tree):
+        for file in files:
+            path = Path(top, file)
+            if _is_asked(name := str(path.relative_to(tree))):
+                yield name, path
+
+
+def put_config(config: bytes, out: Path) -> None:
+    """Put a configuration where make looks; one that is there already keeps its time."""
+    path = out / CONFIG
+    is_file = path.is_file() and not path.is_symlink()
+    if is_file and read_unfollowed(path, CONFIG_BYTES) == config:
+        return
+    path.unlink(missing_ok=True)
+    path.write_bytes(config)
+    _give_to_builder(path)
+
+
+def _is_asked(name: str) -> bool:
+    base = name.rpartition("/")[2]
+    return base.startswith("Kconfig") or name.startswith("scripts/") or name == "Makefile"
+
+
+def _builders(path: Path) -> Path:
+    """Return a directory that is there, and the builder's."""
+    path.mkdir(parents=True, exist_ok=True)
+    _give_to_builder(path)
+    return path
+
+
+def _give_to_builder(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """Copy a directory with owners and times, which tell make what is up to date."""
+    done = run([tool("cp", "coreutils"), "-a", "--reflink=auto", source, target])
+    if done.returncode:
+        said = done.stderr.decode(errors="replace")
+        if "No space left" in said:
+            raise disk_full(str(target.parent), "set KSUITE_STORE")
+        raise InfrastructureError(f"can't copy {source}: {said[-300:]}")
+    return target
+
+
+def _changes(tree: Path, changed: Mapping[str, bytes | None], into: Path) -> Path:
+    """Fill a directory with what patches leave different, to be laid over the tree."""
+    into.mkdir()
+    for name, content in changed.items():
+        path, pristine = into / name, tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+            path.chmod(pristine.stat().st_mode & 0o755 if pristine.is_file() else 0o644)
+        elif pristine.is_file():
+            # What overlayfs takes for "there is no such file".
+            os.mknod(path, stat.S_IFCHR, os.makedev(0, 0))
+    return into
