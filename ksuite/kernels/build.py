@@ -43,6 +43,7 @@ FLAGS = "-g0 -fmax-errors=20 -fmacro-prefix-map={top}/="
 
 _HEADERS, _OURS = (MOUNTS / name for name in ("headers", "build"))
 """Where the builder finds what is not the distro's, which may be in somebody's home."""
+_SHARED = ("include/", "arch/x86/include/")
 LINK_FLAGS = "--build-id=sha1"
 TIME_SECONDS = 600
 FILE_BYTES = 256 << 20
@@ -102,6 +103,13 @@ class _Job:
         return tuple(sorted(one for one in every if not _below(one, every - {one})))
 
     @property
+    def shared(self) -> frozenset[str]:
+        """The changed files that the kernel's headers have; it must be known who reads them."""
+        if self.source.tree is None or self.source.dependencies is None:
+            return frozenset()
+        return frozenset(name for name in self.changed if name.startswith(_SHARED))
+
+    @property
     def key(self) -> str:
         """SHA-256 of all that the result depends on."""
         source = self.source
@@ -136,7 +144,7 @@ def build_modules(
     check_compiler(source)
     job = _Job(source, tree, tuple(targets), _kept(changed_files(tree, patches)))
     for name in job.changed:
-        if not _below(name, job.directories):
+        if not _below(name, job.directories) and name not in job.shared:
             raise NeedsFullBuild(f"needs a full build: {name} is outside of what gets built")
     key = job.key
     cached = store.entry("modules", key) is not None
@@ -181,11 +189,11 @@ def _build(job: _Job, into: Path, store: Store) -> None:
 def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
     """Return make's log, and what it made by file name, or None if it failed."""
     with scratch_directory() as scratch:
-        top = scratch / "top"
-        _lay_out(job, top)
+        top, headers = scratch / "top", scratch / "headers"
+        _lay_out(job, top, headers)
         # The builder must get at its files, and at nothing beside them.
         scratch.chmod(0o711)
-        status = _make(job, top)
+        status = _make(job, top, headers)
         log = (
             read_unfollowed(top / "make.log", LOG_BYTES)
             .decode(errors="replace")
@@ -198,8 +206,11 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
         return log, {name: read_unfollowed(place, FILE_BYTES) for name, place in places.items()}
 
 
-def _lay_out(job: _Job, top: Path) -> None:
-    """Copy the directories to build, put the changes in, and give all of it to the builder."""
+def _lay_out(job: _Job, top: Path, headers: Path) -> None:
+    """Copy the directories to build, put the changes in, and give all of it to the builder.
+
+    :param headers: gets the changes that go before the kernel's own headers.
+    """
     for directory in job.directories:
         (top / directory).parent.mkdir(parents=True, exist_ok=True)
         copied = run([tool("cp", "coreutils"), "-r", job.tree / directory, top / directory])
@@ -207,13 +218,14 @@ def _lay_out(job: _Job, top: Path) -> None:
             said = copied.stderr.decode(errors="replace").strip()[-300:]
             raise InfrastructureError(f"can't copy {directory} to {top}: {said}; free space there")
     for name, content in job.changed.items():
-        (top / name).parent.mkdir(parents=True, exist_ok=True)
-        (top / name).write_bytes(content)
+        place = (headers if name in job.shared else top) / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
     lines = "".join(f"obj-m += {directory}/\n" for directory in job.directories)
     (top / "Kbuild").write_text(lines, encoding="utf-8")
     top.chmod(0o700)
     if os.geteuid() == 0:
-        for path in (top, *_everything(top)):
+        for path in (top, *_everything(top), *_everything(headers)):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
@@ -222,13 +234,14 @@ def _everything(top: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in directories + names)
 
 
-def _make(job: _Job, top: Path) -> int:
+def _make(job: _Job, top: Path, headers: Path) -> int:
     """Run make as nobody with its output in ``make.log``, and return its exit status."""
     seen = _seen_as(job, top)
     environment = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": seen}
     source = job.source
     root = source.build_root
-    mounts = {_HEADERS.name: [source.headers], _OURS.name: [top]} if source.tree else None
+    before = [headers] if job.shared else []
+    mounts = {_HEADERS.name: [*before, source.headers], _OURS.name: [top]} if source.tree else None
     command = [
         *contained(drop_root=True, root=(root, top) if root else None, mounts=mounts),
         *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--"),

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotCompile, InfrastructureError
+from ksuite.kernels import dependencies
 from ksuite.kernels.areas import CONFIG, CONFIG_BYTES, Area, config_key, put_config
+from ksuite.kernels.dependencies import write_dependencies
 from ksuite.kernels.elf import build_id
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.headers import collect_headers
@@ -27,7 +29,7 @@ from ksuite.kernels.patching import changed_files
 from ksuite.kernels.source import KernelSource, config_text, version_of
 from ksuite.kernels.store import digest, file_digest
 from ksuite.kernels.trees import CHECKOUT, Tree
-from ksuite.kernels.tux import RESULTS, Workplace, tuxmake
+from ksuite.kernels.tux import OUT, RESULTS, SOURCE, Workplace, tuxmake
 from ksuite.processes import tool
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ def read_built(entry: Path, name: str, tree: Tree) -> KernelSource:
     """
     facts = facts_of(entry)
     release = facts["release"]
+    kept = entry / dependencies.FILE
     return KernelSource(
         name=name,
         release=release,
@@ -116,6 +119,8 @@ def read_built(entry: Path, name: str, tree: Tree) -> KernelSource:
         compiler=config_text(entry / "config", "CONFIG_CC_VERSION_TEXT"),
         tree=tree,
         build_id=facts["build_id"],
+        # Those of an earlier ksuite, and of a tree with patches, have none.
+        dependencies=kept if kept.is_file() else None,
     )
 
 
@@ -229,6 +234,10 @@ def _collect(job: _Job, place: Workplace, into: Path) -> None:
     for link in ("build", "source"):
         (modules / link).unlink(missing_ok=True)
     (modules / "build").symlink_to(f"/usr/src/{headers.name}")
+    if not job.changed:
+        # Modules are planned for trees as they are.
+        named = {str(SOURCE): place.source, str(OUT): (place.out,)}
+        write_dependencies(place.out, named, into / dependencies.FILE)
     code = [file_digest(into / "vmlinuz")]
     code += [file_digest(path) for path in sorted(modules.rglob("*.ko"))]
     facts = {

@@ -9,6 +9,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
+from ksuite.kernels import dependencies
+from ksuite.kernels.dependencies import write_dependencies
 from ksuite.kernels.headers import collect_headers
 from ksuite.kernels.source import KernelSource, config_text
 from ksuite.kernels.store import digest, file_digest
@@ -65,8 +67,10 @@ def built_tree(
         (modules / "build").symlink_to(f"/usr/src/{headers.name}")
         shutil.copyfile(image, into / "vmlinuz")
         shutil.copyfile(top / ".config", into / "config")
+        write_dependencies(top, {str(top): [top]}, into / dependencies.FILE)
 
     entry = store.obtain("given", digest(release, key, file_digest(image)), collect)
+    kept = entry / dependencies.FILE
     return KernelSource(
         name=str(tree),
         release=release,
@@ -77,6 +81,7 @@ def built_tree(
         modules=entry / "lib" / "modules" / release,
         compiler=config_text(entry / "config", "CONFIG_CC_VERSION_TEXT"),
         tree=Tree(top, key, origin=digest(str(top))),
+        dependencies=kept if kept.is_file() else None,
     )
 
 

@@ -42,12 +42,28 @@ def touched_through_includes(tree: Path, files: Iterable[str]) -> dict[str, str]
     return found
 
 
+def named_by_makefile(tree: Path, header: str) -> str | None:
+    """Return a Makefile that names a header: it may have something made from it."""
+    path = PurePosixPath(header)
+    places = ""
+    for part in path.parts[:-1]:
+        places = f"({places}{re.escape(part)}/)?"
+    question = rf"(^|[^[:alnum:]_/-]|[).]/){places}{re.escape(path.name)}\>"
+    found = _grep(tree, question, ["Makefile*", "Kbuild*"])
+    return found[0] if found else None
+
+
 def _mentioning(tree: Path, names: set[str]) -> list[str]:
     """Return the sources of an x86 kernel with an include that ends in one of some names."""
-    tops = [top.name for top in tree.iterdir() if top.is_dir() and top.name not in _NOT_KERNEL]
     pattern = "|".join(re.escape(name) for name in sorted(names))
-    question = f'#[[:space:]]*include[[:space:]]*["<](.*/)?({pattern})[">]'
-    command = [tool("grep", "grep"), "-rlEs", "--include=*.[chS]", "-e", question, "--"]
+    return _grep(tree, f'#[[:space:]]*include[[:space:]]*["<](.*/)?({pattern})[">]', ["*.[chS]"])
+
+
+def _grep(tree: Path, pattern: str, kinds: Iterable[str]) -> list[str]:
+    """Return the files of an x86 kernel that an extended regular expression is found in, sorted."""
+    tops = [top.name for top in tree.iterdir() if top.is_dir() and top.name not in _NOT_KERNEL]
+    wanted = [f"--include={kind}" for kind in kinds]
+    command = [tool("grep", "grep"), "-rlEs", *wanted, "-e", pattern, "--"]
     environment = {"PATH": CLEAN_PATH, "LC_ALL": "C"}
     done = run([*command, *sorted(tops), "arch/x86"], cwd=tree, env=environment)
     if done.returncode < 0 or (done.returncode > 1 and not done.stdout):

@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ksuite.errors import NeedsFullBuild, NothingToCompare
-from ksuite.kernels import includes, kbuild
-from ksuite.kernels.includes import touched_through_includes
+from ksuite.kernels import dependencies, includes, kbuild
+from ksuite.kernels.dependencies import read_dependencies
+from ksuite.kernels.includes import named_by_makefile, touched_through_includes
 from ksuite.kernels.kbuild import Directory, evaluate, makefile_of
 from ksuite.kernels.store import digest, file_digest
 from ksuite.plain import Plain
@@ -27,7 +28,7 @@ _INERT_DIRECTORIES = ("Documentation/", "samples/", "tools/testing/")
 _INERT_NAMES = {"MAINTAINERS", "CREDITS", ".mailmap", ".gitignore"}
 
 
-FORMAT = "2"
+FORMAT = "3"
 """Raised whenever the same files give another plan."""
 _FILE = "plan.json"
 
@@ -63,8 +64,10 @@ def plan_once(
     """
     asked = sorted(set(files))
     order = source.modules / "modules.order"
-    read = (order, source.config, source.headers / "include" / "config" / "auto.conf")
-    ours = (Path(__file__), Path(includes.__file__), Path(kbuild.__file__))
+    read = [order, source.config, source.headers / "include" / "config" / "auto.conf"]
+    read += [source.dependencies] if source.dependencies else []
+    ours = [Path(__file__), Path(dependencies.__file__)]
+    ours += [Path(includes.__file__), Path(kbuild.__file__)]
     content = source.tree.key if source.tree else tree.name
     known = [file_digest(path) for path in (*read, *ours) if path.exists()]
     key = digest(FORMAT, content, source.version, source.release, *known, *asked)
@@ -94,9 +97,8 @@ def plan_modules(
     for file in live:
         _check_kind(tree, file)
     planner = _Planner(source, tree)
-    for file in live:
-        planner.add_touched(file)
-    for includer, file in sorted(touched_through_includes(tree, live).items()):
+    guessed = [file for file in live if not planner.add_touched(file)]
+    for includer, file in sorted(touched_through_includes(tree, guessed).items()):
         planner.add_includer(includer, file)
     targets = planner.result()
     for file in live:
@@ -121,14 +123,15 @@ class _Planner:
         self._targets: dict[str, ModuleTarget] = {}
         order = (source.modules / "modules.order").read_text(encoding="utf-8")
         self._built = frozenset(order.split())
+        self._read = read_dependencies(source.dependencies)
 
-    def add_touched(self, file: str) -> None:
-        """Take in a file that the series itself touches."""
-        if file.endswith(".c"):
-            if not self._add_source(file):
-                raise _full(f"{file} is not compiled into any module by this configuration")
-        elif self._directory(self._owner(file)).builtin:
-            raise _full(f"{file} is a header of {self._owner(file)}, which has built-in code")
+    def add_touched(self, file: str) -> bool:
+        """Take in a file that the series itself touches; say whether all that reads it is known."""
+        if not file.endswith(".c"):
+            return self._add_header(file)
+        if not self._add_source(file):
+            raise _full(f"{file} is not compiled into any module by this configuration")
+        return False
 
     def add_includer(self, includer: str, file: str) -> None:
         """Take in a file that includes a touched one."""
@@ -149,6 +152,37 @@ class _Planner:
             raise _full("no module of this configuration includes what the series touches")
         return tuple(self._targets[name] for name in sorted(self._targets))
 
+    def _add_header(self, file: str) -> bool:
+        if reader := self._read.other_reader(file):
+            raise _full(f"{file} is read by {reader}, which is not part of a module")
+        readers = self._read.modules_reading(file)
+        if readers and (makefile := named_by_makefile(self._tree, file)):
+            raise _full(f"{file} is also used by {makefile}")
+        for module in readers:
+            self._add_reader(module, file)
+        if readers:
+            return True
+        doubt = self._read.doubt
+        unknown = f"what reads it is not known: {doubt}" if doubt else "nothing is known to read it"
+        if _is_shared(file):
+            raise _full(f"{file} is for more than the modules of one directory, and {unknown}")
+        if self._directory(self._owner(file)).builtin:
+            owner = self._owner(file)
+            raise _full(f"{file} is a header of {owner}, which has built-in code, and {unknown}")
+        return False
+
+    def _add_reader(self, module: str, file: str) -> None:
+        """Add a module that reads a header, as its Makefile has it too."""
+        parent, name = str(PurePosixPath(module).parent), PurePosixPath(module).name
+        objects = self._directory(parent).modules.get(name, ())
+        if set(objects) != set(self._read.modules[module]) or f"kernel/{module}" not in self._built:
+            raise _full(f"{file} is read by {module}, which its Makefile has otherwise")
+        self._add_module(parent, name, objects)
+
+    def _add_module(self, directory: str, name: str, objects: tuple[str, ...]) -> None:
+        loaded = name.removesuffix(".ko").replace("-", "_")
+        self._targets[loaded] = ModuleTarget(loaded, directory, objects, name)
+
     def _add_source(self, file: str) -> bool:
         """Add the modules that a source is compiled into; say whether there is any."""
         wanted = f"{file.removesuffix('.c')}.o"
@@ -161,8 +195,7 @@ class _Planner:
                 raise _full(f"{file} is built into the kernel")
             for name, objects in directory.modules.items():
                 if wanted in objects and f"kernel/{parent}/{name}" in self._built:
-                    loaded = name.removesuffix(".ko").replace("-", "_")
-                    self._targets[loaded] = ModuleTarget(loaded, str(parent), objects, name)
+                    self._add_module(str(parent), name, objects)
                     added = True
             if added:
                 break
@@ -185,11 +218,15 @@ def _check_kind(tree: Path, file: str) -> None:
     path = PurePosixPath(file)
     if path.suffix not in {".c", ".h"}:
         raise _full(f"{file} is neither C source nor a header")
-    arch_header = path.parts[0] == "arch" and path.parts[2:3] == ("include",)
-    if path.parts[0] in {"include", "scripts", "tools"} or arch_header:
+    if path.parts[0] in {"scripts", "tools"} or (path.suffix == ".c" and _is_shared(file)):
         raise _full(f"{file} is for more than the modules of one directory")
     if path.suffix == ".c" and not (tree / file).exists():
         raise _full(f"{file} is a new source file")
+
+
+def _is_shared(file: str) -> bool:
+    parts = PurePosixPath(file).parts
+    return parts[0] == "include" or (parts[0] == "arch" and parts[2:3] == ("include",))
 
 
 def _below_any(file: str, targets: Iterable[ModuleTarget]) -> bool:

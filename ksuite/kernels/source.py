@@ -45,6 +45,7 @@ class KernelSource:
         a system of its own, and the headers.
     :param tree: its source where there is no tarball.
     :param build_id: of its vmlinux, in hex, where it is known.
+    :param dependencies: which headers its objects read (see there), where its build is at hand.
     """
 
     name: str
@@ -59,6 +60,7 @@ class KernelSource:
     build_root: Path | None = None
     tree: Tree | None = None
     build_id: str = ""
+    dependencies: Path | None = None
 
     @property
     def upstream(self) -> str:
