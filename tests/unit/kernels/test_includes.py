@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.kernels.includes import touched_through_includes
+from ksuite.kernels.includes import named_by_makefile, touched_through_includes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +61,26 @@ def test_includes_of_includes_count(tmp_path: Path) -> None:
         (tmp_path / "d" / name).write_text(f"{text}\n")
     found = touched_through_includes(tmp_path, ["d/a.h"])
     assert found == {"d/b.h": "d/a.h", "d/c.h": "d/b.h", "d/x.c": "d/c.h"}
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "found"),
+    [
+        ("lib/Makefile", "$(obj)/x.c: $(srctree)/include/linux/h.h FORCE", True),
+        ("lib/Makefile", "\tsed p include/linux/h.h > $@", True),
+        ("lib/Makefile", "generic-y += h.h", True),
+        ("lib/Kbuild", "$(obj)/x.c: $(src)/../include/linux/h.h", True),
+        ("lib/Makefile.rules", "ifneq ($(wildcard $(src)/linux/h.h),)", True),
+        ("lib/Makefile", "$(obj)/x.c: $(srctree)/include/net/h.h", False),
+        ("lib/Makefile", "generic-y += sch.h", False),
+        ("lib/Makefile", "generic-y += h.hh", False),
+        ("lib/Makefile", "obj-y += hxh.o", False),
+        ("lib/x.sh", "include/linux/h.h", False),
+        ("tools/Makefile", "include/linux/h.h", False),
+    ],
+)
+def test_makefile_that_names_a_header(place: str, line: str, found: bool, tmp_path: Path) -> None:
+    for name, text in {place: f"{line}\n", "arch/x86/Makefile": "\n"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert named_by_makefile(tmp_path, "include/linux/h.h") == (place if found else None)

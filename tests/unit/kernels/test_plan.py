@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.errors import ExitCode, NeedsFullBuild, NothingToCompare
+from ksuite.kernels.dependencies import Dependencies
 from ksuite.kernels.kbuild import evaluate
-from ksuite.kernels.plan import plan_modules
+from ksuite.kernels.plan import plan_modules, plan_once
+from ksuite.kernels.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ksuite.kernels.source import KernelSource
+
+
+SHARED, IN_CORE = "include/linux/vhost_iotlb.h", "net/core/dev.h"
+MODULES = {
+    "drivers/vhost/vhost.ko": ("drivers/vhost/vhost.o",),
+    "drivers/vhost/vhost_iotlb.ko": ("drivers/vhost/iotlb.o",),
+    "drivers/vhost/vhost_net.ko": ("drivers/vhost/net.o",),
+    "net/openvswitch/vport-gre.ko": ("net/openvswitch/vport-gre.o",),
+}
 
 
 @pytest.mark.parametrize(
@@ -146,3 +158,116 @@ def test_make_evaluates_conditions_and_composites(source: KernelSource, tmp_path
         "two-parts.ko": ("e/x.o",),
     }
     assert found.builtin == {"d/both.o", "d/built.o", "d/p.o", "d/l.o"}
+
+
+def known(
+    source: KernelSource, into: Path, readers: Mapping[str, tuple[str, ...]], **more: object
+) -> KernelSource:
+    """Return a kernel whose build left dependency files."""
+    found = replace(Dependencies(modules=MODULES, readers=readers), **more)  # type: ignore[arg-type]
+    path = into / "dependencies.json"
+    path.write_text(found.as_json())
+    return replace(source, dependencies=path)
+
+
+@pytest.mark.parametrize("header", [SHARED, IN_CORE, "arch/x86/include/asm/iosf_mbi.h"])
+def test_all_modules_that_read_a_header(
+    header: str, source: KernelSource, tree: Path, tmp_path: Path
+) -> None:
+    objects = ("drivers/vhost/iotlb.o", "drivers/vhost/vhost.o", "net/openvswitch/vport-gre.o")
+    kernel = known(source, tmp_path, {header: objects})
+    targets = plan_modules(kernel, tree, [header])
+    assert [(target.name, target.directory) for target in targets] == [
+        ("vhost", "drivers/vhost"),
+        ("vhost_iotlb", "drivers/vhost"),
+        ("vport_gre", "net/openvswitch"),
+    ]
+    assert targets[2].file == "vport-gre.ko"
+    more = plan_modules(kernel, tree, [header, "drivers/vhost/net.c"])
+    assert [target.name for target in more] == ["vhost", "vhost_iotlb", "vhost_net", "vport_gre"]
+    with pytest.raises(NeedsFullBuild, match=r"net/core/dev\.c is built into the kernel"):
+        plan_modules(kernel, tree, [header, "net/core/dev.c"])
+
+
+@pytest.mark.parametrize(
+    ("more", "header", "says"),
+    [
+        pytest.param(
+            {"others": {SHARED: "net/core/dev.c"}},
+            SHARED,
+            "vhost_iotlb.h is read by net/core/dev.c, which is not part of a module",
+            id="built in, too",
+        ),
+        pytest.param(
+            {"others": {IN_CORE: "net/core/dev.c"}}, IN_CORE, "is read by net/core", id="in core"
+        ),
+        pytest.param(
+            {"unplaced": {"linux/vhost_iotlb.h": "scripts/a.c"}},
+            SHARED,
+            "vhost_iotlb.h is read by scripts/a.c",
+            id="perhaps",
+        ),
+        pytest.param({}, "include/linux/vringh.h", "nothing is known to read it", id="unread"),
+        pytest.param({}, "include/linux/new.h", "nothing is known to read it", id="new"),
+        pytest.param({}, "net/core/new.h", "nothing is known to read it", id="new in core"),
+        pytest.param({}, "tools/include/a.h", "is for more than the modules", id="of tools"),
+        pytest.param(
+            {"readers": {"include/linux/oid_registry.h": ("drivers/vhost/vhost.o",)}},
+            "include/linux/oid_registry.h",
+            "is also used by lib/Makefile",
+            id="a source is made from it",
+        ),
+        pytest.param(
+            {"modules": {"drivers/vhost/vhost.ko": ("drivers/vhost/vhost.o", "drivers/vhost/b.o")}},
+            SHARED,
+            "is read by drivers/vhost/vhost.ko, which its Makefile has otherwise",
+            id="other objects",
+        ),
+        pytest.param(
+            {"modules": {"drivers/vhost/gone.ko": ("drivers/vhost/vhost.o",)}},
+            SHARED,
+            "is read by drivers/vhost/gone.ko, which its Makefile has otherwise",
+            id="no such module",
+        ),
+        pytest.param(
+            {"readers": {}, "doubt": "there is no modules.order"},
+            SHARED,
+            "what reads it is not known: there is no modules.order",
+            id="doubt",
+        ),
+    ],
+)
+def test_header_that_modules_alone_do_not_read(
+    more: dict[str, object],
+    header: str,
+    says: str,
+    source: KernelSource,
+    tree: Path,
+    tmp_path: Path,
+) -> None:
+    readers = {SHARED: ("drivers/vhost/vhost.o",)}
+    kernel = known(source, tmp_path, **({"readers": readers} | more))  # type: ignore[arg-type]
+    with pytest.raises(NeedsFullBuild, match=says):
+        plan_modules(kernel, tree, ["drivers/vhost/net.c", header])
+
+
+def test_header_of_a_module_that_the_build_does_not_read(
+    source: KernelSource, tree: Path, tmp_path: Path
+) -> None:
+    """As one that is new: what includes it is looked for."""
+    kernel = known(source, tmp_path, {})
+    assert plan_modules(kernel, tree, ["drivers/vhost/vhost.h"]) == plan_modules(
+        source, tree, ["drivers/vhost/vhost.h"]
+    )
+
+
+def test_plan_is_remembered_with_what_it_goes_by(
+    source: KernelSource, tree: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    for module in ("vhost", "iotlb"):
+        kernel = known(source, tmp_path, {SHARED: (f"drivers/vhost/{module}.o",)})
+        (target,) = plan_once(kernel, tree, [SHARED], store)
+        assert module in target.name
+    with pytest.raises(NeedsFullBuild, match="its build left no dependency files"):
+        plan_once(source, tree, [SHARED], store)
