@@ -9,6 +9,7 @@ import pytest
 
 from ksuite.errors import UserError
 from ksuite.kernels import given
+from ksuite.kernels.dependencies import read_dependencies
 from ksuite.kernels.given import built_tree, image_with_modules, release_of_image
 from ksuite.kernels.store import Store
 from ksuite.kernels.trees import PARTS
@@ -74,6 +75,35 @@ def test_tree_that_is_built(tree: Path, tmp_path: Path) -> None:
     assert kernel.tree is not None
     assert kernel.tree.path == tree.resolve()
     assert sorted((path, path.stat().st_mtime_ns) for path in tree.rglob("*")) == before
+
+
+def test_what_reads_a_header_of_a_tree_that_is_built(tree: Path, tmp_path: Path) -> None:
+    write(
+        tree,
+        {
+            "include/net/own.h": "",
+            "net/a/b.mod": "net/a/b.o\n",
+            "net/a/b.o": "an object",
+            "net/a/.b.o.cmd": "savedcmd_net/a/b.o := gcc -Iinclude -c net/a/b.c\n\n"
+            "source_net/a/b.o := net/a/b.c\n\n"
+            "deps_net/a/b.o := \\\n  include/net/own.h \\\n\n",
+            ".vmlinux.o.cmd": "savedcmd_vmlinux.o := ld -r -o vmlinux.o\n",
+        },
+    )
+    found = read_dependencies(built_tree(tree, Store(tmp_path / "store")).dependencies)
+    assert found.modules_reading("include/net/own.h") == ("net/a/b.ko",)
+    (tree / "net/a/.b.o.cmd").unlink()
+    lost = read_dependencies(built_tree(tree, Store(tmp_path / "store")).dependencies)
+    assert lost.doubt == "nothing says how net/a/b.o was made"
+
+
+def test_tree_that_an_earlier_ksuite_has_read(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given, "write_dependencies", lambda *_: None)
+    assert built_tree(tree, Store(tmp_path / "store")).dependencies is None
+    monkeypatch.undo()
+    assert built_tree(tree, Store(tmp_path / "store")).dependencies is None
 
 
 def test_tree_that_was_changed_is_another(tree: Path, tmp_path: Path) -> None:
