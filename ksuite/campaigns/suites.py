@@ -74,6 +74,7 @@ VHOST = Suite(
         "drivers/vhost/net.c",
         "drivers/vhost/vhost.[ch]",
         "drivers/vhost/iotlb.c",
+        "include/linux/vhost_iotlb.h",
         "drivers/net/tun.c",
         "drivers/net/tun_vnet.h",
     ),

@@ -19,6 +19,16 @@ from tests.broken.test_broken import outside_pytest
 
 HERE = Path(__file__).parent
 HARMLESS = HERE.parent / "broken" / "input" / "built-in.patch"
+SOURCE = "/usr/src/linux-source-6.1.tar.xz"
+SKBUFF = """\
+--- a/include/linux/skbuff.h
++++ b/include/linux/skbuff.h
+@@ -1,3 +1,3 @@
+ /* SPDX-License-Identifier: GPL-2.0-or-later */
+ /*
+- *	Definitions for the 'struct sk_buff' memory handlers.
++ *	Definitions for the handlers of 'struct sk_buff' in memory.
+"""
 NOPS = 50
 """What slower-1-percent.patch adds to each packet."""
 
@@ -89,6 +99,32 @@ def test_series_plants_nothing_for_the_next_build(tmp_path: Path) -> None:
     assert said.split() == [".", "/mnt/out/net/core"], "it was built, and could write its objects"
     left = [path for place in build_directories(store) for path in place.rglob("planted")]
     assert left == []
+
+
+def test_header_that_only_modules_read_is_built_as_modules(tmp_path: Path) -> None:
+    """Of a kernel that was built here: it is known what reads it."""
+    patch = HERE / "header-of-modules.patch"
+    options = ("--kernel", SOURCE, "--scenario", "vhost_tx", "--build", "module")
+    code, result = judged(patch, tmp_path / "r.json", *options)
+    assert (code, result["verdict"]) == (0, "PASS")
+    subject = result["subject"]
+    assert subject["built"] == "modules vhost, vhost_iotlb, vhost_net"
+    ran = [dict(map(str.split, subject["modules"][one])) for one in ("base", "candidate")]
+    assert all(re.fullmatch("[0-9a-f]{40}", one) for each in ran for one in each.values())
+    # vhost_net reads the header, and uses nothing that moved.
+    assert {name for name in ran[0] if ran[0][name] != ran[1][name]} == {"vhost", "vhost_iotlb"}
+
+
+def test_header_that_built_in_code_reads_is_not(tmp_path: Path) -> None:
+    own = tmp_path / "own.patch"
+    own.write_text(SKBUFF, encoding="utf-8")
+    options = ("--kernel", SOURCE, "--scenario", "tc_redirect", "--build", "module")
+    done = check(own, *options)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 4, printed
+    assert re.search(
+        r"include/linux/skbuff\.h is read by \S+, which is not part of a module", printed
+    )
 
 
 def test_built_in_code_that_does_not_compile() -> None:
