@@ -14,7 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
@@ -23,6 +23,7 @@ from ksuite.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 FILE = "dependencies.json"
 """What an entry of the store calls it."""
@@ -33,9 +34,10 @@ DEPTH = 40
 _NOT_BUILT = {"results", "modinstall", ".git"}
 _TOOLS = "tools/"
 """What is made there is part of no kernel, and names files from where it is."""
+_COMMAND_FILE = re.compile(r"(?:^|/)\.([^/]+)\.cmd$")
 _COMMAND = re.compile(r"(?:saved)?cmd_\S+ := ")
 _READ = re.compile(r"^deps_\S+ := \\\n((?: .*\\\n)*)\n", re.MULTILINE)
-_SOURCE = re.compile(r"^source_\S+ := (\S+)$", re.MULTILINE)
+_SOURCE = re.compile(r"^source_\S+ := ([\w./+,@-]+)$", re.MULTILINE)
 _NAMED = re.compile(r"[^\s'\"`;|&<>()=,]+\.h\b")
 _COMPILED = re.compile(r" -(?:I|include|isystem)")
 
@@ -110,6 +112,11 @@ class _Build:
         self._left_bytes = ALL_BYTES
         self._places: dict[str, str | None] = {}
         self._files = frozenset(self._walk())
+        self._commands = {
+            os.path.normpath(f"{file[: match.start()]}/{match[1]}".lstrip("/")): file
+            for file in sorted(self._files)
+            if (match := _COMMAND_FILE.search(file))
+        }
 
     def dependencies(self) -> Dependencies:
         """Return what it holds.
@@ -118,11 +125,10 @@ class _Build:
         """
         modules = self._modules()
         parts = {part for objects in modules.values() for part in objects}
-        made = sorted(filter(None, map(_target_of, self._files)))
-        self._must_be_told(parts, made)
+        self._must_be_told(parts)
         others: dict[str, str] = {}
         unplaced: dict[str, str] = {}
-        for target in made:
+        for target in sorted(self._commands):
             if target not in parts:
                 source, names = self._reads(target)
                 for name in names:
@@ -149,12 +155,14 @@ class _Build:
         """Yield the names of all files, no link followed."""
 
         def unreadable(error: OSError) -> None:
-            raise _DoubtError(f"{error.filename} can't be read: {error.strerror}")
+            raise _DoubtError(f"not all of it can be read: {error.strerror}")
 
         for directory, directories, names in os.walk(self._out, onerror=unreadable):
             place = os.path.relpath(directory, self._out)
             if place.count("/") > DEPTH:
-                raise _DoubtError(f"{place} is too deep")
+                raise _DoubtError("its directories are too deep")
+            if strange := [one for one in (place, *names) if not one.isprintable()]:
+                raise _DoubtError(f"there is a file called {strange[0]!a}")
             if place == ".":
                 directories[:] = [one for one in directories if one not in _NOT_BUILT]
             yield from (os.path.normpath(f"{place}/{name}") for name in names)
@@ -169,20 +177,19 @@ class _Build:
             modules[f"{name}.ko"] = tuple(dict.fromkeys(objects))
         return modules
 
-    def _must_be_told(self, parts: Iterable[str], made: Iterable[str]) -> None:
+    def _must_be_told(self, parts: Iterable[str]) -> None:
         """Refuse a build where the command that made an object was not kept."""
         objects = {name for name in self._files if name.endswith(".o") and not _is_aside(name)}
-        if missing := sorted((objects | set(parts)) - set(made)):
+        if missing := sorted((objects | set(parts)) - self._commands.keys()):
             raise _DoubtError(f"nothing says how {missing[0]} was made")
 
     def _reads(self, target: str) -> tuple[str, list[str]]:
         """Return the source of what was made, and the headers that it was made from."""
-        path = PurePosixPath(target)
-        text = self._text(str(path.with_name(f".{path.name}.cmd")))
+        text = self._text(self._commands[target])
         listed = _READ.search(text)
         if listed is None:
             command = _COMMAND.match(text)
-            untold = path.suffix == ".o" and _COMPILED.search(text)
+            untold = target.endswith(".o") and _COMPILED.search(text)
             if "\ndeps_" in text or ((untold or not command) and not _is_aside(target)):
                 raise _DoubtError(f"nothing says what {target} was made from")
             # What a command names it may read; a tool's file may be the compiler's own list.
@@ -206,7 +213,8 @@ class _Build:
                 choices += [(name.removeprefix(f"{top}/"), place) for place in places]
         for rest, place in choices:
             top, found = os.path.realpath(place), os.path.realpath(f"{place}/{rest}")
-            if found.startswith(f"{top}/") and Path(found).is_file():
+            # Path.is_file() raises for names that are too long.
+            if found.startswith(f"{top}/") and os.path.isfile(found):  # noqa: PTH113
                 return os.path.relpath(found, top)
         return None
 
@@ -221,21 +229,16 @@ class _Build:
             raise _DoubtError(f"{name} can't be read") from error
         if len(content) >= most:
             raise _DoubtError(f"{name} is too long")
+        if b"\0" in content:
+            raise _DoubtError(f"{name} is no text")
         self._left_bytes -= len(content)
         return content.decode(errors="replace")
 
 
-def _target_of(file: str) -> str | None:
-    """Return what a ``.cmd`` file is about."""
-    path = PurePosixPath(file)
-    if not (path.name.startswith(".") and path.suffix == ".cmd"):
-        return None
-    return str(path.with_name(path.name[1:].removesuffix(".cmd")))
-
-
 def _is_aside(name: str) -> bool:
-    """Say whether an object is a tool's, or one of link-vmlinux.sh's, which are thrown away."""
-    return name.startswith(_TOOLS) or PurePosixPath(name).name.startswith(".")
+    """Say whether an object is a tool's, or one that link-vmlinux.sh makes of others."""
+    linked = name == "vmlinux.o" or PurePosixPath(name).name.startswith(".")
+    return linked or name.startswith(_TOOLS)
 
 
 def _tail(name: str) -> str:

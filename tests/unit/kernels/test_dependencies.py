@@ -255,6 +255,23 @@ def _fifo(build: Build) -> None:
     os.mkfifo(build.out / "drivers/v/.v.o.cmd")
 
 
+def _nul(build: Build) -> None:
+    build.compiled("net/core/dev.o", f"{SOURCE}/a\0b.h")
+
+
+def _newline(build: Build) -> None:
+    write(build.out / "net/core/a\nb", "")
+
+
+def _no_utf8(build: Build) -> None:
+    (build.out / os.fsdecode(b"net/core/.\xff.o.cmd")).touch()
+
+
+def _dots(build: Build) -> None:
+    for name in ("..cmd", "...cmd", "....cmd", ".cmd"):
+        (build.out / "net" / name).touch()
+
+
 def _deep(build: Build) -> None:
     (build.out / "/".join("d" * (dependencies.DEPTH + 3))).mkdir(parents=True)
 
@@ -271,7 +288,11 @@ def _deep(build: Build) -> None:
         (_too_long, "net/core/.dev.o.cmd is too long"),
         (_linked, "net/core/.dev.o.cmd can't be read"),
         (_fifo, "nothing says what drivers/v/v.o was made from"),
-        (_deep, "is too deep"),
+        (_deep, "too deep"),
+        (_nul, "net/core/.dev.o.cmd is no text"),
+        (_newline, r"there is a file called 'a\nb'"),
+        (_no_utf8, r"there is a file called '.\udcff.o.cmd'"),
+        (_dots, "nothing says what"),
     ],
 )
 def test_build_that_is_not_understood_proves_nothing(
@@ -284,13 +305,26 @@ def test_build_that_is_not_understood_proves_nothing(
     assert found.modules_reading("include/net/one.h") == ()
 
 
+def test_names_that_no_file_can_have(build: Build) -> None:
+    build.compiled("lib/x.o", f"{SOURCE}/{'n' * 300}.h", f"{SOURCE}/{'d/' * 3000}x.h")
+    found = build.gather()
+    assert found.doubt == ""
+    assert found.modules_reading("include/net/one.h") == ("net/w/w-x.ko",)
+
+
 def test_all_of_it_is_bounded(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dependencies, "ALL_BYTES", 500)
     assert build.gather().doubt.endswith("is too long")
 
 
 def test_what_is_not_part_of_the_build_is_not_looked_at(build: Build) -> None:
-    for name in ("results/x.o", "modinstall/x.o", "tools/testing/x.o", ".tmp_vmlinux2.o"):
+    for name in (
+        "results/x.o",
+        "modinstall/x.o",
+        "tools/testing/x.o",
+        ".tmp_vmlinux2.o",
+        "vmlinux.o",
+    ):
         write(build.out / name, "")
     assert build.gather().doubt == ""
     write(build.out / "net/results/x.o", "")

@@ -87,7 +87,6 @@ def test_what_reads_a_header_of_a_tree_that_is_built(tree: Path, tmp_path: Path)
             "net/a/.b.o.cmd": "savedcmd_net/a/b.o := gcc -Iinclude -c net/a/b.c\n\n"
             "source_net/a/b.o := net/a/b.c\n\n"
             "deps_net/a/b.o := \\\n  include/net/own.h \\\n\n",
-            ".vmlinux.o.cmd": "savedcmd_vmlinux.o := ld -r -o vmlinux.o\n",
         },
     )
     found = read_dependencies(built_tree(tree, Store(tmp_path / "store")).dependencies)
