@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 KIND = "built"
 AREA, CACHE = "area", "ccache"
 """Where the store has what is no entry: it changes."""
-FORMAT = "1"
+FORMAT = "2"
 """Part of every key: raise it when the same input would give another kernel."""
 IMAGE_BYTES = 1 << 30
 _COMPILING = re.compile(r"\s+(?:CC|LD|AR|AS)\s+(?:\[M\]\s+)?(\S+)$")
