@@ -53,13 +53,11 @@ class Answers:
 
         :param repeat: tells several measurements of the same thing from one another.
         """
-        entry = self._store.entry(KIND, self._key(said, repeat))
-        # Somebody else may be removing it.
-        with suppress(FileNotFoundError):
-            if entry is not None:
-                answers: list[Any] = gateway_base.loads_internal((entry / _FILE).read_bytes())
-                return answers
-        return None
+        with self._store.reading(KIND, self._key(said, repeat)) as entry:
+            if entry is None:
+                return None
+            answers: list[Any] = gateway_base.loads_internal((entry / _FILE).read_bytes())
+            return answers
 
     def keep(self, said: Messages, answers: list[Any], repeat: int = 0) -> None:
         """Keep what a guest has answered; what there is no room for will be asked again."""

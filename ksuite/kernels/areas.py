@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.makelog import read_unfollowed
 from ksuite.kernels.store import digest
-from ksuite.kernels.trees import held_alone
 from ksuite.kernels.tux import FRAGMENT, Workplace
 from ksuite.processes import NOBODY, run, tool
 
@@ -56,8 +56,8 @@ class Area:
         :param fragment: what the configuration asks for.
         :raises InfrastructureError: there is no room for it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with held_alone(self.path, progress), scratch_directory() as given:
+        cache = _builders(self.cache)
+        with held_alone(self.path, progress), shared(cache), scratch_directory() as given:
             (given / FRAGMENT).write_text(fragment, encoding="utf-8")
             given.chmod(0o755)
             copy = self.path / _COPY
@@ -68,7 +68,7 @@ class Area:
                 yield Workplace(
                     source=(_changes(source, changed, given / "changes"), source),
                     out=_copied(out, copy) if changed else out,
-                    ccache=_builders(self.cache),
+                    ccache=cache,
                     given=given,
                     trusted=not changed,
                 )

@@ -74,8 +74,8 @@ def debian_source(
     """
     release_of(series)
     kept = kept_kernels(store, series)
-    entry = kept[0] if kept else fetch(series, store, progress)
-    return read_source(series, entry)
+    entry = store.use(KIND, kept[0].name) if kept else None
+    return read_source(series, entry or fetch(series, store, progress))
 
 
 def kept_kernels(store: Store, series: str) -> list[Path]:

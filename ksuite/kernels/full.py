@@ -136,7 +136,7 @@ def facts_of(entry: Path) -> dict[str, str]:
 def built_kernels(store: Store) -> list[Path]:
     """Return the entries of all kernels that were built, the newest first."""
     entries = [one for one in (store.root / KIND).glob("[0-9a-f]*") if store.entry(KIND, one.name)]
-    return sorted(entries, key=lambda entry: entry.stat().st_mtime, reverse=True)
+    return sorted(entries, key=lambda entry: (entry / "facts.json").stat().st_mtime, reverse=True)
 
 
 def build_directories(store: Store) -> list[Path]:

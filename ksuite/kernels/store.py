@@ -2,7 +2,8 @@
 """The content-addressed store: what was made once is never made again.
 
 An entry appears by a rename, whole or not at all, with a manifest by which a damaged one is
-recognised and made anew. Any number of processes can use a store at once.
+recognised and made anew. Any number of processes can use a store at once; what one of them uses is
+locked until it ends, so that `ksuite.kernels.pruning` leaves it alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ksuite.kernels.held import (
     remove_abandoned,
     run_directory,
 )
+from ksuite.kernels.locks import is_at, share, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +45,9 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # By entry, the descriptor that has its lock. None is ever closed: a path that was handed
+        # out may be used as long as the process lives.
+        self._used: dict[Path, int] = {}
 
     @classmethod
     def default(cls) -> Store:
@@ -53,9 +58,28 @@ class Store:
         return cls((Path(cache) if cache else Path.home() / ".cache") / "ksuite")
 
     def entry(self, kind: str, key: str) -> Path | None:
-        """Return a complete, undamaged entry, or None."""
+        """Return a complete, undamaged entry, or None; it can be removed any time."""
         place = self._place(kind, key)
         return place if _is_whole(place) else None
+
+    def use(self, kind: str, key: str) -> Path | None:
+        """Return a complete, undamaged entry that stays until this process ends, or None."""
+        place = self._place(kind, key)
+        descriptor = share(place)
+        if descriptor is None:
+            return None
+        if not _is_whole(place):
+            os.close(descriptor)
+            return None
+        self._keep(place, descriptor)
+        return place
+
+    @contextmanager
+    def reading(self, kind: str, key: str) -> Iterator[Path | None]:
+        """Yield a complete, undamaged entry that stays for so long, or None."""
+        place = self._place(kind, key)
+        with shared(place) as there:
+            yield place if there and _is_whole(place) else None
 
     @contextmanager
     def create(self, kind: str, key: str) -> Iterator[Path]:
@@ -75,17 +99,24 @@ class Store:
     def obtain(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
         """Return an entry, made by one process while others that want it wait.
 
+        It stays until this process ends.
+
         :param make: fills the directory that it is given.
         :raises InfrastructureError: the disk is full, or the store can't be written.
         """
         remove_abandoned(self._temporary, "")
-        if found := self.entry(kind, key):
+        if found := self.use(kind, key):
             return found
+        place = self._place(kind, key)
         with self._locked(kind, key):
-            if self.entry(kind, key) is None:
+            if self.use(kind, key) is None:
                 with self.create(kind, key) as work:
                     make(work)
-        return self._place(kind, key)
+                    # The lock goes along when it gets its name.
+                    descriptor = share(work)
+                if descriptor is not None:
+                    self._keep(place, descriptor)
+        return place
 
     def disk_full(self) -> InfrastructureError:
         """Return the error for a child process that found no space left in the store."""
@@ -100,6 +131,12 @@ class Store:
             path = self.root / "logs" / f"{name}.log"
             path.write_text(text, encoding="utf-8")
             return path
+
+    def _keep(self, place: Path, descriptor: int) -> None:
+        before = self._used.pop(place, None)
+        self._used[place] = descriptor
+        if before is not None:
+            os.close(before)
 
     def _place(self, kind: str, key: str) -> Path:
         return self.root / kind / key
@@ -127,11 +164,12 @@ class Store:
     @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:
         with self._writable(kind):
-            lock = os.open(self.root / kind / f".{key}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            path = self.root / kind / f".{key}.lock"
+            lock = _lock(path)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
             finally:
+                path.unlink(missing_ok=True)
                 os.close(lock)
 
     def _publish(self, work: Path, kind: str, key: str) -> None:
@@ -161,6 +199,16 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's content in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(path: Path) -> int:
+    """Lock a file that whoever has the lock removes, and return its descriptor."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_at(lock, path):
+            return lock
+        os.close(lock)
 
 
 def _seal(entry: Path) -> None:

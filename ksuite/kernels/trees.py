@@ -8,7 +8,6 @@ ever written into the repository, nor anything of its configuration obeyed.
 
 from __future__ import annotations
 
-import fcntl
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.git import git
 from ksuite.kernels.gitrange import borrow, commit_of, objects_of
 from ksuite.kernels.held import disk_full
+from ksuite.kernels.locks import held_alone
 from ksuite.kernels.store import digest
 
 if TYPE_CHECKING:
@@ -73,24 +73,12 @@ def checked_out(
     commit = commit_of(repository, revision)
     origin = digest(str(objects))
     place = store.root / CHECKOUT / origin[:16]
-    (place / "source").mkdir(parents=True, exist_ok=True)
     with held_alone(place, progress):
+        (place / "source").mkdir(exist_ok=True)
         progress(f"checking {revision} out of {repository}")
         key = _check_out(place, objects, commit)
         must_be_kernel(place / "source", f"{repository}@{revision}")
         yield Tree(place / "source", key, origin)
-
-
-@contextmanager
-def held_alone(place: Path, progress: Callable[[str], None]) -> Iterator[None]:
-    """Have a directory that stays to ourselves, and wait for whoever has it now."""
-    with (place / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(f"waiting for another ksuite that builds in {place}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _check_out(place: Path, objects: Path, commit: str) -> str:

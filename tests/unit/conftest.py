@@ -60,6 +60,7 @@ def tiny_disk(open_directory: Path) -> Callable[[str], AbstractContextManager[Pa
         try:
             yield open_directory
         finally:
-            subprocess.run(["umount", open_directory], check=True)
+            # What was used in a store stays open until we end.
+            subprocess.run(["umount", "--lazy", open_directory], check=True)
 
     return mounted

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.store import Store
-from ksuite.kernels.trees import PARTS, Tree, checked_out, held_alone, must_be_kernel
+from ksuite.kernels.trees import PARTS, Tree, checked_out, must_be_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,23 +160,6 @@ def test_damaged_repository(repository: Path, tmp_path: Path) -> None:
         checked_out(repository, "HEAD", Store(tmp_path / "store"), lambda _: None),
     ):
         pass
-
-
-def test_one_at_a_time(tmp_path: Path) -> None:
-    waits, had = threading.Event(), threading.Event()
-
-    def want() -> None:
-        with held_alone(tmp_path, lambda _: waits.set()):
-            had.set()
-
-    said: list[str] = []
-    other = threading.Thread(target=want, daemon=True)
-    with held_alone(tmp_path, said.append):
-        other.start()
-        assert waits.wait(10)
-        assert not had.is_set()
-    assert had.wait(10)
-    assert not said
 
 
 def test_version_without_extra(tmp_path: Path) -> None:
