@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite import __version__, cli_baseline, cli_kernels, cli_matrix, cli_selftest
+from ksuite import __version__, cli_baseline, cli_kernels, cli_matrix, cli_selftest, cli_store
 from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.options import OPTIONS
 from ksuite.campaigns.suites import check_scenario, suites_for
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_check(command("check", "judge a patch series: base against candidate", CHECK))
     cli_kernels.add_commands(command("kernels", cli_kernels.HELP, cli_kernels.DESCRIPTION))
+    cli_store.add_commands(command("store", cli_store.HELP, cli_store.DESCRIPTION))
     cli_baseline.add_commands(command("baseline", cli_baseline.HELP, cli_baseline.DESCRIPTION))
     cli_matrix.add_arguments(command("matrix", cli_matrix.HELP, cli_matrix.DESCRIPTION))
     _add_chart(command("chart", "a result's costs side by side, as a table and a picture", CHART))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from ksuite.kernels.debian import (
 from ksuite.kernels.fragments import USUAL, read_configuration
 from ksuite.kernels.full import KIND as BUILT
 from ksuite.kernels.full import build_directories, build_kernel, built_kernels, facts_of, read_built
+from ksuite.kernels.pruning import remove
 from ksuite.kernels.source import KNOWN, distro_source, unpack
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store
@@ -158,27 +158,18 @@ def _prune(options: argparse.Namespace) -> int:
     named = [_series(name) for name in options.names if name != BUILT]
     if BUILT in options.names:
         for place in (*built_kernels(store), *build_directories(store)):
-            _remove(place)
-            print(f"removed {place.parent.name}:{place.name[:12]}")
+            _remove(place, f"{place.parent.name}:{place.name[:12]}")
         if not named:
             return int(ExitCode.PASS)
     for series in named or RELEASES:
         kept = kept_kernels(store, series)
         for entry in kept if named else kept[1:]:
-            _remove(entry)
-            print(f"removed {entry.name.replace('-', ':', 1)}")
+            _remove(entry, entry.name.replace("-", ":", 1))
     return int(ExitCode.PASS)
 
 
-def _remove(entry: Path) -> None:
-    # By another name it is nobody's entry any more, whatever becomes of the rest.
-    try:
-        gone = entry.with_name(f".{entry.name}.removed")
-        shutil.rmtree(gone, ignore_errors=True)
-        entry.rename(gone)
-        shutil.rmtree(gone)
-    except OSError as error:
-        raise InfrastructureError(f"can't remove {entry}: {error.strerror}") from error
+def _remove(entry: Path, name: str) -> None:
+    print(f"removed {name}" if remove(entry) else f"kept {name}: in use")
 
 
 def _series(name: str) -> str:

@@ -46,12 +46,17 @@ def held_directory(parent: Path, prefix: str) -> Iterator[Path]:
 @contextmanager
 def run_directory() -> Iterator[Path]:
     """Yield a private directory for one run, with a path short enough for sockets in it."""
-    prefix = f"ksuite-{os.geteuid()}-"
+    prefix = run_prefix()
     parent = Path(tempfile.gettempdir())
     if len(str(parent / prefix)) + _RANDOM_CHARACTERS >= SOCKET_PATH_CHARACTERS:
         parent = Path("/tmp")  # noqa: S108 - mkdtemp makes the name below it
     with held_directory(parent, prefix) as path:
         yield path
+
+
+def run_prefix() -> str:
+    """Return the start of the names of our run directories."""
+    return f"ksuite-{os.geteuid()}-"
 
 
 @contextmanager
@@ -99,6 +104,12 @@ def _make(parent: Path, prefix: str) -> tuple[Path, int]:
 
 def remove_abandoned(parent: Path, prefix: str) -> None:
     """Remove the directories that killed processes left."""
+    for path in abandoned(parent, prefix):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def abandoned(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield the directories that killed processes left; nobody else gets one meanwhile."""
     for path in parent.glob(f"{prefix}*"):
         try:
             status = path.lstat()
@@ -110,7 +121,7 @@ def remove_abandoned(parent: Path, prefix: str) -> None:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
+            yield path
         except BlockingIOError:
             pass
         finally:

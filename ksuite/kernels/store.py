@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Store", "digest", "file_digest", "run_directory"]
 
 MANIFEST = ".ksuite.json"
+LOGS, TEMPORARY = "logs", ".tmp"
 FEW_FILES = 1000
 """Entries of so many files are checked byte by byte on each use, larger ones by file sizes."""
 
@@ -127,8 +128,8 @@ class Store:
 
     def keep_log(self, name: str, text: str) -> Path:
         """Write a log that outlives a failed build, and return where it is."""
-        with self._writable("logs"):
-            path = self.root / "logs" / f"{name}.log"
+        with self._writable(LOGS):
+            path = self.root / LOGS / f"{name}.log"
             path.write_text(text, encoding="utf-8")
             return path
 
@@ -143,7 +144,7 @@ class Store:
 
     @property
     def _temporary(self) -> Path:
-        return self.root / ".tmp"
+        return self.root / TEMPORARY
 
     @property
     def _called(self) -> str:

@@ -32,6 +32,7 @@ LAYERS = {
     "cli_kernels": 12,
     "cli_matrix": 12,
     "cli_selftest": 12,
+    "cli_store": 12,
     "cli": 13,
     "__main__": 14,
 }
