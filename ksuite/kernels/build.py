@@ -20,7 +20,7 @@ from ksuite.errors import DoesNotCompile, InfrastructureError, NeedsFullBuild
 from ksuite.kernels.elf import build_id, code_digest
 from ksuite.kernels.exports import SYMVERS, refuse_changed_exports
 from ksuite.kernels.git import CLEAN_PATH
-from ksuite.kernels.held import scratch_directory
+from ksuite.kernels.held import disk_full, scratch_directory
 from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.plan import ModuleTarget
@@ -200,6 +200,8 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
             .replace(f"{_seen_as(job, top)}/", "")
         )
         if status != 0:
+            if MakeLog(log).disk_full:
+                raise disk_full(str(scratch.parent), "set TMPDIR")
             return log, None
         places = {target.file: top / target.directory / target.file for target in job.targets}
         places[SYMVERS] = top / SYMVERS

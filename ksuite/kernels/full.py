@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -206,8 +207,12 @@ def _run(
     done, log = tuxmake(place, targets, said)
     if done:
         return log
-    kept = store.keep_log(job.key, log)
     make = MakeLog(log)
+    if make.disk_full:
+        # What was cut off there would be taken for whole the next time.
+        shutil.rmtree(place.out)
+        raise store.disk_full()
+    kept = store.keep_log(job.key, log)
     if make.host_at_fault or not make.errors:
         raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{make.last}")
     raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{make.errors}")

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from typing import TYPE_CHECKING
 
+from ksuite.errors import InfrastructureError
 from ksuite.processes import run, tool
 
 if TYPE_CHECKING:
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLEAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Of a file that it could open and not write git doesn't say why.
+_DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|unable to write file")
 
 
 def git_environment(cwd: Path) -> dict[str, str]:
@@ -35,3 +41,17 @@ def git(
     """Run git in a directory and return what it printed, whatever its exit status."""
     command = [tool("git", "git"), *arguments]
     return run(command, cwd=cwd, env=git_environment(cwd), stdin=stdin)
+
+
+def must_have_worked(done: subprocess.CompletedProcess[bytes], what: str) -> None:
+    """Refuse to go on after a git that failed.
+
+    :param what: it could not do.
+    :raises OSError: there was no space left.
+    :raises InfrastructureError: anything else was amiss.
+    """
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        if _DISK_FULL.search(said):
+            raise OSError(errno.ENOSPC, said[-300:])
+        raise InfrastructureError(f"git can't {what}: {said[-300:]}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError, UserError
-from ksuite.kernels.git import git
+from ksuite.errors import UserError
+from ksuite.kernels.git import git, must_have_worked
 from ksuite.kernels.held import scratch_directory
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def _resolve(tree: Path, *question: str, complaint: str) -> str:
 def borrow(objects: Path, place: Path) -> None:
     """Make an empty repository that has another one's objects, and nothing else of it.
 
+    :raises OSError: there is no space left.
     :raises InfrastructureError: git can't.
     """
     done = git("init", "--bare", "--quiet", "--template=", place, cwd=place.parent)
-    if done.returncode != 0:
-        raise InfrastructureError(f"git init failed in {place}: {done.stderr.decode()[:300]}")
+    must_have_worked(done, f"make a repository in {place}")
     (place / "objects/info").mkdir(exist_ok=True)
     (place / "objects/info/alternates").write_text(f"{objects}\n", encoding="utf-8")
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 12
 _ERROR = re.compile(r"(: (fatal )?[Ee]rror: |^ERROR: modpost|: undefined reference to )")
+_DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded")
 _HOST_AT_FAULT = re.compile(
-    r"No space left on device|Disk quota exceeded|Cannot allocate memory"
-    r"|virtual memory exhausted|internal compiler error|Killed"
+    r"Cannot allocate memory|virtual memory exhausted|internal compiler error|Killed"
 )
 
 
@@ -39,9 +39,14 @@ class MakeLog:
         return "\n".join(self.text.splitlines()[-SHOWN_LINES:])
 
     @property
+    def disk_full(self) -> bool:
+        """Whether it says that there was no room for what it made."""
+        return _DISK_FULL.search(self.text) is not None
+
+    @property
     def host_at_fault(self) -> bool:
         """Whether it says that it ran out of something, or was killed."""
-        return _HOST_AT_FAULT.search(self.text) is not None
+        return self.disk_full or _HOST_AT_FAULT.search(self.text) is not None
 
 
 def read_unfollowed(path: Path, most_bytes: int) -> bytes:

@@ -39,6 +39,7 @@ FEW_FILES = 1000
 """Entries of so many files are checked byte by byte on each use, larger ones by file sizes."""
 
 _REMEDY = "set KSUITE_STORE to a directory with room that can be written"
+_ROOM = f"{_REMEDY}; `ksuite store prune` removes what is old"
 
 
 class Store:
@@ -90,7 +91,7 @@ class Store:
 
         :raises InfrastructureError: the disk is full, or the store can't be written.
         """
-        with self._writable(kind), held_directory(self._temporary, "") as temporary:
+        with self.writable(kind), held_directory(self._temporary, "") as temporary:
             work = temporary / "entry"
             work.mkdir()
             yield work
@@ -121,16 +122,20 @@ class Store:
 
     def disk_full(self) -> InfrastructureError:
         """Return the error for a child process that found no space left in the store."""
-        return disk_full(self._called, _REMEDY)
+        return disk_full(self._called, _ROOM)
 
     def _unwritable(self, why: str) -> InfrastructureError:
         return InfrastructureError(f"{self._called} can't be written: {why}; {_REMEDY}")
 
     def keep_log(self, name: str, text: str) -> Path:
         """Write a log that outlives a failed build, and return where it is."""
-        with self._writable(LOGS):
+        with self.writable(LOGS):
             path = self.root / LOGS / f"{name}.log"
-            path.write_text(text, encoding="utf-8")
+            try:
+                path.write_text(text, encoding="utf-8")
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
             return path
 
     def _keep(self, place: Path, descriptor: int) -> None:
@@ -151,8 +156,12 @@ class Store:
         return f"the store at {self.root}"
 
     @contextmanager
-    def _writable(self, kind: str) -> Iterator[None]:
-        with disk_full_told(self._called, _REMEDY):
+    def writable(self, kind: str) -> Iterator[None]:
+        """Have the directory of a kind to write in.
+
+        :raises InfrastructureError: the disk is full, or the store can't be written.
+        """
+        with disk_full_told(self._called, _ROOM):
             try:
                 for directory in (self._temporary, self.root / kind):
                     directory.mkdir(parents=True, exist_ok=True)
@@ -164,7 +173,7 @@ class Store:
 
     @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:
-        with self._writable(kind):
+        with self.writable(kind):
             path = self.root / kind / f".{key}.lock"
             lock = _lock(path)
             try:

@@ -9,15 +9,15 @@ ever written into the repository, nor anything of its configuration obeyed.
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError, UserError
-from ksuite.kernels.git import git
+from ksuite.errors import UserError
+from ksuite.kernels.git import git, must_have_worked
 from ksuite.kernels.gitrange import borrow, commit_of, objects_of
-from ksuite.kernels.held import disk_full
 from ksuite.kernels.locks import held_alone
 from ksuite.kernels.store import digest
 
@@ -67,36 +67,50 @@ def checked_out(
     """Yield the tree of a git revision; nobody else changes it meanwhile.
 
     :raises UserError: there is no such repository or revision, or it is no kernel.
-    :raises InfrastructureError: git can't write it.
+    :raises InfrastructureError: git can't write it, or there is no room for it.
     """
     objects = objects_of(repository)
     commit = commit_of(repository, revision)
     origin = digest(str(objects))
     place = store.root / CHECKOUT / origin[:16]
+    with store.writable(CHECKOUT):
+        place.mkdir(exist_ok=True)
     with held_alone(place, progress):
-        (place / "source").mkdir(exist_ok=True)
         progress(f"checking {revision} out of {repository}")
-        key = _check_out(place, objects, commit)
+        with store.writable(CHECKOUT):
+            key = _check_out(place, objects, commit)
         must_be_kernel(place / "source", f"{repository}@{revision}")
         yield Tree(place / "source", key, origin)
 
 
 def _check_out(place: Path, objects: Path, commit: str) -> str:
-    """Make the source that of a commit, and return the key of its tree."""
-    borrowed = place / "git"
+    """Make the source that of a commit, and return the key of its tree; else leave nothing."""
+    try:
+        return _written(place, objects, commit)
+    except OSError:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+def _written(place: Path, objects: Path, commit: str) -> str:
+    borrowed, source = place / "git", place / "source"
+    source.mkdir(exist_ok=True)
     if not (borrowed / "HEAD").exists():
         borrow(objects, borrowed)
     # A killed git leaves it; we are the only ones here.
     (borrowed / "index.lock").unlink(missing_ok=True)
-    ours = ("--git-dir", borrowed, "--work-tree", place / "source", "-c", "core.bare=false")
-    named = git(*ours, "rev-parse", f"{commit}^{{tree}}", cwd=place)
-    done = git(*ours, "read-tree", "--reset", "-u", commit, cwd=place / "source")
-    for each in (named, done):
-        if each.returncode:
-            said = each.stderr.decode(errors="replace")
-            if "No space left" in said:
-                raise disk_full(str(place), "set KSUITE_STORE")
-            raise InfrastructureError(
-                f"git can't check {commit[:12]} out in {place}: {said[-300:]}"
-            )
-    return named.stdout.decode().strip()
+    begun = place / "begun"
+    interrupted = begun.exists()
+    begun.touch()
+    ours = ("--git-dir", borrowed, "--work-tree", source, "-c", "core.bare=false")
+    done = [
+        git(*ours, "rev-parse", f"{commit}^{{tree}}", cwd=place),
+        git(*ours, "read-tree", "--reset", "-u", commit, cwd=source),
+    ]
+    if interrupted:
+        # The index does not know what had been written until then.
+        done.append(git(*ours, "clean", "-ffdxq", cwd=source))
+    for each in done:
+        must_have_worked(each, f"check {commit[:12]} out in {place}")
+    begun.unlink()
+    return done[0].stdout.decode().strip()

@@ -235,6 +235,15 @@ def test_a_log_is_kept(tmp_path: Path) -> None:
     assert Store(tmp_path).keep_log("name", "text").read_text() == "text"
 
 
+def test_half_a_log_is_not_kept(
+    tiny_disk: Callable[[str], AbstractContextManager[Path]],
+) -> None:
+    with tiny_disk("100k") as root:
+        with pytest.raises(InfrastructureError, match=r"disk full.*`ksuite store prune`"):
+            Store(root).keep_log("name", "text" * 50_000)
+        assert list((root / "logs").iterdir()) == []
+
+
 def test_digests_keep_parts_apart() -> None:
     assert digest("ab", "c") != digest("a", "bc") != digest("abc")
     assert digest("ab") == digest(b"ab")

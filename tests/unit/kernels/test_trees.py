@@ -14,6 +14,7 @@ from ksuite.kernels.trees import PARTS, Tree, checked_out, must_be_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 MAKEFILE = "# SPDX\nVERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\nEXTRAVERSION = -rc2\n"
@@ -147,9 +148,39 @@ def test_interrupted_checkout_is_made_up_for(
     look("first")
     (place,) = (tmp_path / "store" / "checkout").iterdir()
     (place / "git" / "index.lock").touch()
+    (place / "begun").touch()
     (place / "source" / "a.c").write_text("half")
-    assert look("HEAD")["a.c"][0] == "2"
+    (place / "source" / "of-another-revision.c").write_text("half")
+    seen = look("HEAD")
+    assert seen["a.c"][0] == "2"
+    assert seen.keys() == {"a.c", "b.c", "c.c"}
     assert repository.is_dir()
+
+
+def test_disk_full(
+    repository: Path, tiny_disk: Callable[[str], AbstractContextManager[Path]]
+) -> None:
+    """A checkout that breaks off leaves nothing, and the next one that fits is whole."""
+    commit(repository, {"large.c": "/* */\n" * 300_000})
+    with tiny_disk("1m") as directory:
+        store = Store(directory / "store")
+        with (
+            pytest.raises(InfrastructureError, match=r"disk full in the store at .* set KSUITE_ST"),
+            checked_out(repository, "HEAD", store, lambda _: None),
+        ):
+            pass
+        assert [path.name for path in (store.root / "checkout").rglob("*")] == []
+        with checked_out(repository, "first", store, lambda _: None) as tree:
+            assert (tree.path / "a.c").read_text() == "1"
+
+
+def test_store_that_is_no_directory(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InfrastructureError, match="can't be written"),
+        checked_out(repository, "HEAD", Store(tmp_path / "file"), lambda _: None),
+    ):
+        pass
 
 
 def test_damaged_repository(repository: Path, tmp_path: Path) -> None:
