@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ksuite.kernels.full import build_directories, built_kernels
 from ksuite.kernels.store import Store
 from tests.broken.test_broken import outside_pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 HARMLESS = HERE.parent / "broken" / "input" / "built-in.patch"
@@ -33,14 +36,14 @@ NOPS = 50
 """What slower-1-percent.patch adds to each packet."""
 
 
-def check(patch: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def check(patch: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ksuite", "check", patch, *options],
         capture_output=True,
         text=True,
         check=False,
         timeout=3000,
-        env=outside_pytest(),
+        env=outside_pytest() | environment,
     )
 
 
@@ -153,3 +156,28 @@ def test_fragment_that_asks_for_too_much(tmp_path: Path, line: str, said: str) -
     assert done.returncode == 2, printed
     assert said in printed
     assert "Traceback" not in printed
+
+
+@pytest.fixture
+def small_store(tmp_path: Path) -> Iterator[Path]:
+    """Yield a store of 20 MiB that has the distro's source: room for a configuration, no more."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "small", tmp_path], check=True)
+    try:
+        (tmp_path / "tree").symlink_to(Store.default().root / "tree")
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_disk_that_is_full_before_the_kernel_is_built(small_store: Path) -> None:
+    """Nothing that make left half written is there for the next time, which begins anew."""
+    for _ in range(2):
+        done = check(HARMLESS, "--build", "full", KSUITE_STORE=str(small_store))
+        printed = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode == 3, printed
+        assert f"disk full in the store at {small_store}: nothing was kept" in printed
+        assert "set KSUITE_STORE to a directory with room" in printed
+        assert "Traceback" not in printed
+        assert list((small_store / "built").glob("[0-9a-f]*")) == []
+        assert list(small_store.glob("area/*/out")) == []
+        assert list((small_store / ".tmp").iterdir()) == []
