@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXIT_CODES = """\
 exit codes:
   0    the candidate passes
-  1    the series fails: function, regression, splat, crash, hang, doesn't apply, doesn't compile
+  1    the series fails: function, regression, splat, crash, hang, doesn't apply, compile or boot
   2    usage, or input that is no patch series at all or reaches outside the tree
   3    infrastructure: a missing tool, a full disk, a guest that doesn't come up, a failed selftest
   4    incomparable, nothing to run, or needs a build that isn't there

@@ -5,9 +5,10 @@
 
     KsuiteError
      +- UserError               exit 2   what was asked for makes no sense
-     +- SeriesError             exit 1   the series is at fault before it ran
+     +- SeriesError             exit 1   the series is at fault before it is judged
      |   +- DoesNotApply
      |   +- DoesNotCompile
+     |   +- DoesNotBoot
      +- NothingToCompare        exit 4   nothing to run, or not comparable
      |   +- NeedsFullBuild
      +- InfrastructureError     exit 3   ours or the host's fault, never the patch's
@@ -44,7 +45,7 @@ class UserError(KsuiteError):
 
 
 class SeriesError(KsuiteError):
-    """The series is at fault before any of its code ran."""
+    """The series is at fault before anything could be judged."""
 
     exit_code = ExitCode.FAIL
 
@@ -55,6 +56,10 @@ class DoesNotApply(SeriesError):
 
 class DoesNotCompile(SeriesError):
     """The compiler refused the patched source; the text shows its message."""
+
+
+class DoesNotBoot(SeriesError):
+    """The kernel without the series comes up, and the one with it breaks; the console is shown."""
 
 
 class NothingToCompare(KsuiteError):

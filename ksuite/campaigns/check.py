@@ -11,7 +11,13 @@ from ksuite.campaigns.bench import DEBUGS, Bench, Prepared
 from ksuite.campaigns.building import Builder, Variants
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
-from ksuite.errors import InfrastructureError, NothingToCompare, UserError
+from ksuite.errors import (
+    DoesNotBoot,
+    InfrastructureError,
+    KernelFault,
+    NothingToCompare,
+    UserError,
+)
 from ksuite.kernels.fragments import USUAL, read_configuration
 from ksuite.kernels.kconfig import values
 from ksuite.kernels.made_for import series_for
@@ -108,7 +114,7 @@ class Check:
         self.qemu = emulator(self.spec, self._store, self.progress)
         base, candidate = (self.variants.kernels[variant] for variant in VARIANTS)
         options = values(base.config)
-        snapshot = self._snapshot(base) if self.options.restores else None
+        snapshot = self._base_snapshot(base) if self.options.restores else None
         self.prepared = Prepared(
             builds=self.variants.builds,
             conditions=self._conditions(snapshot),
@@ -118,7 +124,7 @@ class Check:
             kvm=self._kvm,
             qemu=self.qemu.path,
             snapshot=snapshot,
-            others={CANDIDATE: self._snapshot(candidate)} if candidate != base else None,
+            others=self._others(candidate) if candidate != base else None,
             debugs=tuple(name for name in DEBUGS if name in options),
         )
         self.bench = self._stack.enter_context(
@@ -145,10 +151,23 @@ class Check:
         # vCPUs come up slowly, and few suites want them.
         sharing = SUITES if self.spec.vcpus == 1 else self.suites
         imports = sorted({name for suite in sharing for name in suite.imports})
+        return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
+
+    def _base_snapshot(self, base: KernelSource) -> Snapshot:
         try:
-            return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
+            return self._snapshot(base)
+        except KernelFault as fault:
+            told = f"{base.release} does not come up: {fault}\n{fault.console}"
+            raise InfrastructureError(f"{told}{_likely_reason(base)}") from fault
         except InfrastructureError as error:
-            raise InfrastructureError(f"{error}{_likely_reason(kernel)}") from error
+            raise InfrastructureError(f"{error}{_likely_reason(base)}") from error
+
+    def _others(self, candidate: KernelSource) -> dict[str, Snapshot]:
+        try:
+            return {CANDIDATE: self._snapshot(candidate)}
+        except KernelFault as fault:
+            told = f"with the series the kernel does not come up: {fault}\n{fault.console}"
+            raise DoesNotBoot(told) from fault
 
     @property
     def kernel(self) -> KernelSource:

@@ -14,6 +14,8 @@ HEAD_BYTES = 256 * 1024
 TAIL_BYTES = 1024 * 1024
 CONTEXT_LINES_BEFORE = 5
 CONTEXT_LINES_AFTER = 60
+BOOT_LINES_BEFORE = 30
+"""Why a guest does not come up shows before the panic that it ends in."""
 
 # What a process prints has no such prefix; printk.time=1 and CONFIG_PRINTK_CALLER make it.
 _PRINTK = re.compile(r"\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? (?:\[ )?")
@@ -111,13 +113,13 @@ class Console:
         gap = f"\n[... {self._dropped_bytes} bytes left out ...]\n" if self._dropped_bytes else ""
         return printable(head + gap + tail)
 
-    def excerpt(self) -> str:
+    def excerpt(self, lines_before: int = CONTEXT_LINES_BEFORE) -> str:
         """Return the lines around the splat, or the last ones where there is none."""
         lines = self.text.splitlines()
         if self.splat is not None:
             for number, line in enumerate(lines):
                 if self.splat.summary in line:
-                    start = max(0, number - CONTEXT_LINES_BEFORE)
+                    start = max(0, number - lines_before)
                     return "\n".join(lines[start : number + CONTEXT_LINES_AFTER])
         return "\n".join(lines[-CONTEXT_LINES_AFTER:])
 

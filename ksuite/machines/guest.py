@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare
-from ksuite.machines.console import Console
+from ksuite.machines.console import BOOT_LINES_BEFORE, CONTEXT_LINES_BEFORE, Console
 from ksuite.machines.patience import Patience
 from ksuite.processes import contained
 
@@ -225,7 +225,8 @@ class Guest(ABC):
     def _death(self, doing: str, reason: str) -> KernelFault | InfrastructureError:
         splat = self._console.splat
         if splat is not None:
-            return KernelFault(splat.kind, splat.summary, self._console.excerpt())
+            before = CONTEXT_LINES_BEFORE if self.release else BOOT_LINES_BEFORE
+            return KernelFault(splat.kind, splat.summary, self._console.excerpt(before))
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=SPLAT_GRACE_SECONDS)
         status = self._process.poll()

@@ -4,19 +4,31 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ksuite.campaigns import check as module
+from ksuite.campaigns.building import Variants
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.options import CheckOptions
 from ksuite.campaigns.suites import TC, VHOST
-from ksuite.errors import NothingToCompare, UserError
+from ksuite.errors import (
+    DoesNotBoot,
+    InfrastructureError,
+    KernelFault,
+    NothingToCompare,
+    UserError,
+)
 from ksuite.kernels.build import code_digest
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ksuite.errors import KsuiteError
+    from ksuite.kernels.source import KernelSource
 
 
 @pytest.fixture
@@ -79,3 +91,35 @@ def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None
     assert (module.name, module.code_digest) == ("act_mirred", code_digest(distro))
     patched = Check(CheckOptions(""), [TC])._build().builds
     assert module.code_digest not in {patched[name].modules[0].code_digest for name in VARIANTS}
+
+
+@pytest.fixture
+def panics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each kernel panic as it boots whose name says so."""
+
+    def take_snapshot(kernel: KernelSource, *_: Any) -> None:
+        if kernel.name == "panics":
+            raise KernelFault("panic", "Attempted to kill init!", "[ 1.0] the console")
+
+    monkeypatch.setattr(module, "take_snapshot", take_snapshot)
+
+
+@pytest.mark.usefixtures("panics")
+@pytest.mark.parametrize(
+    ("broken", "error", "code", "said"),
+    [
+        (BASE, InfrastructureError, 3, "does not come up: panic: Attempted to kill init!"),
+        (CANDIDATE, DoesNotBoot, 1, "with the series the kernel does not come up: panic: Attemp"),
+    ],
+)
+def test_kernel_that_does_not_boot(
+    broken: str, error: type[KsuiteError], code: int, said: str
+) -> None:
+    check = Check(CheckOptions(""), [VHOST])
+    kernels = dict.fromkeys(VARIANTS, check.source)
+    kernels[broken] = replace(check.source, name="panics")
+    check.variants = Variants({}, kernels, "whole kernels")
+    with pytest.raises(error, match=said) as caught, check._stack:
+        check._prepare()
+    assert caught.value.exit_code == code
+    assert "[ 1.0] the console" in str(caught.value)

@@ -171,6 +171,13 @@ def test_excerpt_shows_the_splat_and_what_surrounds_it() -> None:
     assert len(excerpt) > 50
 
 
+def test_excerpt_shows_as_much_before_the_splat_as_is_asked_for() -> None:
+    console = Console()
+    before = [f"line {number}" for number in range(40)]
+    console.feed("\n".join([*before, f"[    1.0] {FAULTS['panic']}", ""]).encode())
+    assert console.excerpt(30).splitlines()[:30] == before[-30:]
+
+
 def test_excerpt_without_a_splat_is_the_end() -> None:
     console = Console()
     console.feed(b"".join(b"line %d\n" % n for n in range(1000)))
