@@ -138,6 +138,15 @@ def test_built_in_code_that_does_not_compile() -> None:
     assert "Traceback" not in printed
 
 
+def test_built_in_code_that_does_not_boot() -> None:
+    done = check(HERE / "does-not-boot.patch", "--scenario", "tc_redirect")
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1, printed
+    assert "with the series the kernel does not come up" in printed
+    assert "kernel BUG at net/core/dev.c" in printed
+    assert "Traceback" not in printed
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
