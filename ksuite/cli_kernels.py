@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from ksuite.campaigns.options import OPTIONS
+from ksuite.cli_commands import add_command
 from ksuite.errors import ExitCode, InfrastructureError
 from ksuite.kernels.debian import (
     DEBIAN,
@@ -34,6 +34,7 @@ from ksuite.report.cost_tables import as_text
 from ksuite.report.progress import progress_line
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from ksuite.kernels.source import KernelSource
@@ -76,14 +77,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         ),
         ("prune", _prune, "remove all but the newest of each series, or those that are named"),
     ):
-        added = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
-            epilog=EXIT_CODES_TOLD,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        added.set_defaults(run=run)
+        added = add_command(commands, name, run, text, EXIT_CODES_TOLD)
         if name == "build":
             added.add_argument(
                 "name", metavar="NAME", help="distro, debian:SERIES, TREE@REV, TARBALL"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from ksuite.cli_commands import add_command
 from ksuite.errors import ExitCode, UserError
 from ksuite.kernels.pruning import Kept, clear_left, kept, remove
 from ksuite.kernels.store import Store
@@ -47,14 +48,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         ("list", _list, "what there is of each kind, what it takes, and when it was last used"),
         ("prune", _prune, "remove what nobody has used for long, and what killed processes left"),
     ):
-        added = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
-            epilog=EXIT_CODES_TOLD,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        added.set_defaults(run=run)
+        added = add_command(commands, name, run, text, EXIT_CODES_TOLD)
         added.add_argument("kinds", metavar="KIND", nargs="*", help="only of this kind")
         if name == "prune":
             added.add_argument(

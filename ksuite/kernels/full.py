@@ -63,10 +63,14 @@ class _Job:
     compiler: str
 
     @property
+    def fragment(self) -> str:
+        """What its configuration asks for."""
+        return self.configuration.fragment(self.tree.version)
+
+    @property
     def key(self) -> str:
         """SHA-256 of it."""
-        fragment = self.configuration.fragment(self.tree.version)
-        parts: list[bytes | str] = [FORMAT, self.tree.key, self.compiler, fragment]
+        parts: list[bytes | str] = [FORMAT, self.tree.key, self.compiler, self.fragment]
         for name in sorted(self.changed):
             content = self.changed[name]
             parts += [name, "removed" if content is None else content]
@@ -156,8 +160,7 @@ def _make(job: _Job, into: Path, store: Store, progress: Callable[[str], None]) 
         with contextlib.suppress(DoesNotCompile):
             _obtain(replace(job, changed={}), store, progress)
     area = Area(store.root / AREA / job.area, store.root / CACHE)
-    fragment = job.configuration.fragment(job.tree.version)
-    with area.workplace(job.tree.path, job.changed, fragment, progress) as place:
+    with area.workplace(job.tree.path, job.changed, job.fragment, progress) as place:
         config = _configured(job, place, store, progress)
         put_config(config, place.out)
         log = _run(job, place, ["kernel", "modules"], store, progress)
@@ -170,7 +173,6 @@ def _configured(
     job: _Job, place: Workplace, store: Store, progress: Callable[[str], None]
 ) -> bytes:
     """Return the configuration, made by the kernel's own tools unless they were asked before."""
-    fragment = job.configuration.fragment(job.tree.version)
 
     def make(into: Path) -> None:
         (place.out / CONFIG).unlink(missing_ok=True)
@@ -180,7 +182,7 @@ def _configured(
         job.configuration.check(config, Kconfig(job.tree.path), job.tree.version)
 
     tools = f"{job.compiler}\n{version_of([tool('ld', 'binutils')])}"
-    key = config_key(job.tree.path, job.changed, fragment, tools)
+    key = config_key(job.tree.path, job.changed, job.fragment, tools)
     return (store.obtain("config", key, make) / "config").read_bytes()
 
 

@@ -208,7 +208,12 @@ def _newest_release(versions: dict[str, str], series: str) -> str:
     ]
     if not whole:
         have = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
-        msg = f"kernel image, headers and source are of different versions ({have}): {_mend()}"
+        image = versions[max(found, key=lambda match: int(match[2]))[0]]
+        # Images are signed some time after the rest is there: the newest source may be too new.
+        msg = (
+            f"kernel image, headers and source are of different versions ({have}): "
+            f"{_mend('--allow-downgrades ')}={image}"
+        )
         raise InfrastructureError(msg)
     return max(whole, key=lambda match: int(match[2]))[1]
 

@@ -288,12 +288,13 @@ def check(series: Path, tmp_path: Path, *options: str) -> tuple[int, dict[str, A
 def run_some(series: Path, tmp_path: Path, broken: Broken) -> tuple[int, dict[str, Any]]:
     """Run some tests of the suite on a series, as with `check`, on the candidate."""
     answer = tmp_path / "result.json"
-    command = _running(broken.suite, series, answer, broken.runs)
+    command = running(broken.suite, series, answer, broken.runs)
     command += ["--ks-timeout", HANG_SECONDS, "--ks-scenario", broken.scenario]
     return judged([*command, "--ks-candidate-only"], answer)
 
 
-def _running(suite: str, series: Path, answer: Path, runs: str) -> list[str]:
+def running(suite: str, series: Path, answer: Path, runs: str) -> list[str]:
+    """Return the arguments of Python that run some tests of a suite on a series."""
     command = ["-m", "ksuite.runner", str(HERE.parent / suite), "--ks-series", str(series)]
     return [*command, "--ks-json", str(answer), "-k", runs]
 
@@ -385,7 +386,7 @@ def test_series_that_mends_a_crash_passes(scenario: str, tmp_path: Path) -> None
     else:
         answer = tmp_path / "result.json"
         code, result = judged(
-            _running("vhost", folder, answer, f"not cost and ({SOME_VHOST})"), answer
+            running("vhost", folder, answer, f"not cost and ({SOME_VHOST})"), answer
         )
     assert code == 0
     assert result["verdict"] == "PASS"
@@ -400,7 +401,7 @@ def test_series_that_mends_a_crash_passes(scenario: str, tmp_path: Path) -> None
 def test_harmless_module_is_not_caught(name: str, tmp_path: Path) -> None:
     suite, costs, runs = HARMLESS[name]
     answer = tmp_path / "result.json"
-    command = _running(suite, HERE / f"{name}.patch", answer, f"test_cost or {runs}")
+    command = running(suite, HERE / f"{name}.patch", answer, f"test_cost or {runs}")
     code, result = judged([*command, "--ks-candidate-only", "--ks-jobs", "1"], answer)
     assert code == 0
     assert result["verdict"] == "PASS"

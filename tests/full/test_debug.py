@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.broken.test_broken import UNCHANGED, judged, only, verdicts
+from tests.broken.test_broken import UNCHANGED, judged, only, running, verdicts
 
 HERE = Path(__file__).parent
 BROKEN = HERE.parent / "broken"
@@ -45,14 +46,18 @@ HIDDEN = {
 }
 
 
+def on_debug_kernel(patch: Path, tmp_path: Path, *runs: str) -> tuple[int, dict[str, Any]]:
+    """Run tests of TC on a series; return the exit code and the result."""
+    answer = tmp_path / "result.json"
+    command = running("tc", patch, answer, only(*runs))
+    command += ["--ks-kernel", SOURCE, "--ks-config", "debug"]
+    return judged([*command, "--ks-candidate-only", "--ks-timeout", "600"], answer)
+
+
 @pytest.mark.parametrize("patch", HIDDEN, ids=lambda patch: patch.stem)
 def test_what_no_check_sees(patch: Path, tmp_path: Path) -> None:
     hidden = HIDDEN[patch]
-    answer = tmp_path / "result.json"
-    command = ["-m", "ksuite.runner", str(HERE.parent / "tc"), "-k", only(hidden.runs)]
-    command += ["--ks-series", str(patch), "--ks-kernel", SOURCE, "--ks-config", "debug"]
-    command += ["--ks-candidate-only", "--ks-timeout", "600", "--ks-json", str(answer)]
-    code, result = judged(command, answer)
+    code, result = on_debug_kernel(patch, tmp_path, hidden.runs)
     assert (code, result["verdict"]) == (1, "FAIL")
     assert result["subject"]["modules"]["candidate"][0].startswith("act_mirred ")
     failed = [test for test in result["tests"] if test["verdict"] == "FAIL"]
@@ -62,10 +67,7 @@ def test_what_no_check_sees(patch: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_right_passes(tmp_path: Path) -> None:
-    answer = tmp_path / "result.json"
-    command = ["-m", "ksuite.runner", str(HERE.parent / "tc"), "-k", only(UNCHANGED, REPLACED)]
-    command += ["--ks-series", str(BROKEN / "harmless-mirred-reorder.patch")]
-    command += ["--ks-kernel", SOURCE, "--ks-config", "debug", "--ks-candidate-only"]
-    code, result = judged([*command, "--ks-timeout", "600", "--ks-json", str(answer)], answer)
+    patch = BROKEN / "harmless-mirred-reorder.patch"
+    code, result = on_debug_kernel(patch, tmp_path, UNCHANGED, REPLACED)
     assert (code, result["verdict"]) == (0, "PASS")
     assert set(verdicts(result, "candidate").values()) == {"PASS"}

@@ -27,6 +27,7 @@ LAYERS = {
     "pytest_workers": 8,
     "pytest_plugin": 9,
     "runner": 10,
+    "cli_commands": 11,
     "cli_running": 11,
     "cli_baseline": 12,
     "cli_kernels": 12,

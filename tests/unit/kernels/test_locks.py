@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ksuite.kernels.locks import held_alone, share, shared, unused
+from tests.unit.kernels.another import another
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 USER = """
 import sys, time
@@ -28,18 +27,9 @@ time.sleep(600)
 """
 
 
-@contextmanager
-def user(place: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a process that uses a directory."""
-    command = [sys.executable, "-c", USER, str(place)]
-    root = Path(__file__).parents[3]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
-        assert process.stdout
-        assert process.stdout.readline() == b"True\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+def user(place: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Return a process that uses a directory."""
+    return another(USER, str(place), says=b"True\n")
 
 
 def is_unused(place: Path) -> bool:

@@ -4,11 +4,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +14,12 @@ from ksuite.kernels import pruning
 from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.pruning import clear_left, kept, remove
 from ksuite.kernels.store import Store
+from tests.unit.kernels.another import another
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 USER = """
 import sys, time
@@ -47,18 +46,9 @@ time.sleep(600)
 DAY = 86400
 
 
-@contextmanager
-def user(root: Path, how: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a process that uses a store's entry, or makes another."""
-    command = [sys.executable, "-c", USER, str(root), how]
-    top = Path(__file__).parents[3]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=top) as process:
-        assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+def user(root: Path, how: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Return a process that uses a store's entry, or makes another."""
+    return another(USER, str(root), how, says=b"ready\n")
 
 
 @pytest.fixture
