@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksuite.campaigns.dut import Answer, Dut
 from ksuite.campaigns.recalling import RecallingMachine
+from ksuite.dut import conntrack as dut_conntrack
 from ksuite.dut import modules as dut_modules
 from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
 
@@ -62,9 +63,11 @@ class RestoredDut(Dut):
         """Take a fresh guest with the variant's modules.
 
         Where leaks are looked for, which takes longer than most checks, one guest serves as long as
-        it lives, and is looked through when it is retired.
+        it lives, and is looked through when it is retired. What earlier checks have left in its
+        connection table is forgotten.
         """
         if self._finds_leaks and self._machine is not None and self._variant == variant:
+            self.call(dut_conntrack.forget)
             return
         self.retire()
         self.discard()
