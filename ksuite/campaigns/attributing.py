@@ -15,10 +15,10 @@ from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import InfrastructureError
 from ksuite.machines.counting import plugin_arguments, read_counts
 from ksuite.measure.attribution import Symbols, attribute, by_function, must_add_up
-from ksuite.measure.result import VARIANTS
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
 
     from ksuite.campaigns.costs import CostRequest
     from ksuite.campaigns.restored_dut import RestoredDut
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 
 
 def attribute_cost(
-    dut: RestoredDut, request: CostRequest, plugin: Path, run_directory: Path, jobs: int
+    duts: Sequence[tuple[RestoredDut, str]],
+    request: CostRequest,
+    plugin: Path,
+    run_directory: Path,
+    jobs: int,
 ) -> Attribution:
-    """Measure a cost once more on base and candidate, counting, and return it by function.
+    """Measure a cost once more on two variants, counting, and return it by function.
 
+    :param duts: of the base and of the candidate, with what it calls the variant.
     :param plugin: QEMU's, that counts.
     :param jobs: guests that may run at once.
     :raises KsuiteError: as `RestoredDut.run_alone`; the counts don't add up to the cost.
@@ -38,7 +43,8 @@ def attribute_cost(
 
     packets = WINDOWS * ROUNDS * loops.batch(request.scenario)
 
-    def counted(variant: str) -> Counter[Place]:
+    def counted(one: tuple[RestoredDut, str]) -> Counter[Place]:
+        dut, variant = one
         with tempfile.TemporaryDirectory(dir=run_directory) as scratch:
             output = Path(scratch) / "counts"
             calls: list[Call] = [
@@ -61,5 +67,5 @@ def attribute_cost(
         return by_function(counts, Symbols(kallsyms, maps))
 
     with ThreadPoolExecutor(jobs) as pool:
-        base, candidate = pool.map(counted, VARIANTS)
+        base, candidate = pool.map(counted, duts)
     return attribute(base, candidate, packets)

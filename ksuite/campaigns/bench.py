@@ -16,7 +16,6 @@ from ksuite.campaigns.dut import Dut, LiveDut
 from ksuite.campaigns.options import Attribute, Recall
 from ksuite.campaigns.recalling import Answers
 from ksuite.campaigns.restored_dut import RestoredDut
-from ksuite.dut import loops
 from ksuite.errors import KsuiteError
 from ksuite.kernels.build import ModuleBuild
 from ksuite.kernels.store import Store
@@ -153,7 +152,8 @@ class Bench:
         self.progress(f"counting by function: {request.name}")
         try:
             plugin = counting_plugin(Store.default(), int(self.prepared.conditions.qemu))
-            attribution = attribute_cost(self.dut, request, plugin, self._run_directory, self.jobs)
+            duts = [(self.dut, variant) for variant in VARIANTS]
+            attribution = attribute_cost(duts, request, plugin, self._run_directory, self.jobs)
         except KsuiteError as error:
             return self._named(request, comparison, f"not attributed: {error}")
         return NamedComparison(request.name, comparison, attribution)
@@ -238,12 +238,4 @@ class Bench:
         self.progress(text)
 
     def _fingerprint(self, request: CostRequest) -> Fingerprint:
-        return replace(
-            self.prepared.conditions,
-            scenario=request.scenario,
-            scenario_version=loops.version(request.scenario),
-            parameters=(
-                ("batch", loops.batch(request.scenario)),
-                (loops.size_of(request.scenario).name, request.size),
-            ),
-        )
+        return request.under(self.prepared.conditions)

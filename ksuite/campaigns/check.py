@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from ksuite.campaigns.bench import DEBUGS, Bench, Prepared
 from ksuite.campaigns.building import Builder, Variants
 from ksuite.campaigns.options import Build
-from ksuite.campaigns.suites import SUITES, Suite, exercised, suites_for
+from ksuite.campaigns.preparing import conditions_of, snapshot_of
+from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.errors import (
     DoesNotBoot,
     InfrastructureError,
@@ -26,12 +26,9 @@ from ksuite.kernels.source import KNOWN
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store, digest, run_directory
 from ksuite.machines.emulator import emulator
-from ksuite.machines.host import cpu_model, identity, kvm_works
+from ksuite.machines.host import kvm_works
 from ksuite.machines.image import guest_code
-from ksuite.machines.machine import Clock, Root
-from ksuite.machines.recipe import read_recipe
-from ksuite.machines.snapshot import Snapshot, take_snapshot
-from ksuite.measure.cost import Fingerprint
+from ksuite.machines.machine import Clock
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS, Subject
 
 if TYPE_CHECKING:
@@ -39,6 +36,7 @@ if TYPE_CHECKING:
 
     from ksuite.campaigns.options import CheckOptions
     from ksuite.kernels.source import KernelSource
+    from ksuite.machines.snapshot import Snapshot
 
 
 FROM_IMAGE = "runs from our image: not with --root host or --clock wall"
@@ -117,7 +115,7 @@ class Check:
         snapshot = self._base_snapshot(base) if self.options.restores else None
         self.prepared = Prepared(
             builds=self.variants.builds,
-            conditions=self._conditions(snapshot),
+            conditions=conditions_of(self.kernel, snapshot, self.spec, self.qemu, kvm=self._kvm),
             release=base.release,
             kernel=base.upstream,
             image=base.image,
@@ -146,12 +144,8 @@ class Check:
         return variants
 
     def _snapshot(self, kernel: KernelSource) -> Snapshot:
-        recipe = read_recipe(self.options.packages)
-        # One snapshot serves all suites: what one of them doesn't need costs it nothing. Several
-        # vCPUs come up slowly, and few suites want them.
-        sharing = SUITES if self.spec.vcpus == 1 else self.suites
-        imports = sorted({name for suite in sharing for name in suite.imports})
-        return take_snapshot(kernel, recipe, self.spec, imports, self._store, self.progress)
+        packages = self.options.packages
+        return snapshot_of(kernel, self.suites, self.spec, packages, self._store, self.progress)
 
     def _base_snapshot(self, base: KernelSource) -> Snapshot:
         try:
@@ -209,23 +203,6 @@ class Check:
             for build in self.prepared.builds.values()
         ]
         return len(codes) == 2 and codes[0] == codes[1]
-
-    def _conditions(self, snapshot: Snapshot | None) -> Fingerprint:
-        return Fingerprint(
-            clock=self.options.clock,
-            scenario="",
-            scenario_version=0,
-            parameters=(),
-            kernel_release=f"{self.kernel.release} ({self.kernel.version})",
-            kernel_config=hashlib.sha256(self.kernel.config.read_bytes()).hexdigest(),
-            compiler=self.kernel.compiler,
-            cpu_model=cpu_model() if self._kvm else self.spec.cpu_model,
-            vcpus=self.spec.vcpus,
-            memory_mib=self.spec.memory_mib,
-            qemu=str(self.qemu.major),
-            root=snapshot.digest if snapshot else str(Root.HOST),
-            host="" if snapshot else identity(),
-        )
 
     @property
     def _root(self) -> str:

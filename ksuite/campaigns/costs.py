@@ -45,6 +45,18 @@ class CostRequest:
         """How reports call it."""
         return f"{self.scenario} {self.size} {loops.size_of(self.scenario).unit}"
 
+    def under(self, conditions: Fingerprint) -> Fingerprint:
+        """Return what it is measured under, where all but the scenario is known."""
+        return replace(
+            conditions,
+            scenario=self.scenario,
+            scenario_version=loops.version(self.scenario),
+            parameters=(
+                ("batch", loops.batch(self.scenario)),
+                (loops.size_of(self.scenario).name, self.size),
+            ),
+        )
+
 
 def must_be_windows(answer: Any, name: str) -> None:
     """Refuse what can't be the windows of a cost.
@@ -55,6 +67,19 @@ def must_be_windows(answer: Any, name: str) -> None:
     good = isinstance(answer, list) and len(answer) == WINDOWS
     if not good or not all(type(one) is float and 0 < one < MOST for one in answer):
         raise InfrastructureError(f"{name}: the DUT sent no costs but {reprlib.repr(answer)}")
+
+
+def ask_for_windows(dut: Dut, variant: str, request: CostRequest, repeat: int = 0) -> Answer:
+    """Have a guest measure a cost, and return its windows.
+
+    :param repeat: tells several measurements of the same thing from one another.
+    :raises KsuiteError: as `Dut.use_for`.
+    """
+    answer = dut.use_for(
+        variant, loops.measure, request.scenario, request.size, WINDOWS, ROUNDS, repeat=repeat
+    )
+    must_be_windows(answer.value, request.name)
+    return answer
 
 
 class Costs:
@@ -171,16 +196,7 @@ class Costs:
         return next((fault for (one, _), fault in self._faults.items() if one == variant), None)
 
     def _measured(self, variant: str, request: CostRequest, repeat: int) -> Answer:
-        answer = self._dut.use_for(
-            variant,
-            loops.measure,
-            request.scenario,
-            request.size,
-            WINDOWS,
-            ROUNDS,
-            repeat=repeat,
-        )
-        must_be_windows(answer.value, request.name)
+        answer = ask_for_windows(self._dut, variant, request, repeat)
         values = [statistics.mean(answer.value)] if self._exact else list(answer.value)
         return replace(answer, value=values)
 

@@ -141,8 +141,22 @@ def build_modules(
         other modules of the kernel use of them.
     :raises InfrastructureError: the build was killed, ran out of time or of space.
     """
+    return build_changed(source, tree, targets, changed_files(tree, patches), store)
+
+
+def build_changed(
+    source: KernelSource,
+    tree: Path,
+    targets: Iterable[ModuleTarget],
+    changed: Mapping[str, bytes | None],
+    store: Store,
+) -> ModuleBuild:
+    """Build modules of a tree in which some files are different; see `build_modules`.
+
+    :param changed: their content, None for one that is removed.
+    """
     check_compiler(source)
-    job = _Job(source, tree, tuple(targets), _kept(changed_files(tree, patches)))
+    job = _Job(source, tree, tuple(targets), _kept(changed))
     for name in job.changed:
         if not _below(name, job.directories) and name not in job.shared:
             raise NeedsFullBuild(f"needs a full build: {name} is outside of what gets built")

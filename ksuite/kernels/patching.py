@@ -17,7 +17,7 @@ from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.plan import is_inert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ksuite.kernels.series import Patch
@@ -112,20 +112,29 @@ def _called(patch: Patch) -> str:
     return f"patch {patch.name}{title}"
 
 
-def changed_files(tree: Path, patches: Sequence[Patch]) -> dict[str, bytes | None]:
-    """Return the content of all files that patches leave different from a tree.
+def changed_files(
+    tree: Path, patches: Sequence[Patch], onto: Mapping[str, bytes | None] | None = None
+) -> dict[str, bytes | None]:
+    """Return the content of all files that patches leave different.
 
+    :param onto: what is different from the tree before they are put on.
     :return: by name; None for one that they remove.
     :raises DoesNotApply: a patch was refused.
     """
+    before = dict(onto or {})
+    files = sorted({file for patch in patches for file in patch.files})
     with scratch_directory() as scratch:
+        for file in files:
+            if file not in before:
+                before[file] = _content(tree / file)
+            elif (content := before[file]) is None:
+                raise DoesNotApply(f"{file}, which the patches touch, is not there any more")
+            else:
+                (scratch / file).parent.mkdir(parents=True, exist_ok=True)
+                (scratch / file).write_bytes(content)
         apply_series(tree, patches, scratch)
-        changed: dict[str, bytes | None] = {}
-        for file in sorted({file for patch in patches for file in patch.files}):
-            before, after = _content(tree / file), _content(scratch / file)
-            if after != before and not is_inert(file):
-                changed[file] = after
-        return changed
+        after = {file: _content(scratch / file) for file in files if not is_inert(file)}
+        return {file: content for file, content in after.items() if content != before[file]}
 
 
 def _content(path: Path) -> bytes | None:

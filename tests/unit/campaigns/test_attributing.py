@@ -14,6 +14,7 @@ from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.dut import loops, symbols
 from ksuite.errors import InfrastructureError, KernelFault
 from ksuite.measure.attribution import FunctionCost
+from ksuite.measure.result import VARIANTS
 from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin
 
 if TYPE_CHECKING:
@@ -45,7 +46,13 @@ class Lab:
         return self.costs[guest.variant]
 
     def attribute(self) -> Attribution:
-        return attribute_cost(self.dut, RX, self.plugin.path, self.directory, jobs=2)
+        return attribute_cost(
+            [(self.dut, variant) for variant in VARIANTS],
+            RX,
+            self.plugin.path,
+            self.directory,
+            jobs=2,
+        )
 
 
 @pytest.fixture

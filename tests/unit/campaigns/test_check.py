@@ -97,11 +97,11 @@ def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None
 def panics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each kernel panic as it boots whose name says so."""
 
-    def take_snapshot(kernel: KernelSource, *_: Any) -> None:
+    def snapshot_of(kernel: KernelSource, *_: Any) -> None:
         if kernel.name == "panics":
             raise KernelFault("panic", "Attempted to kill init!", "[ 1.0] the console")
 
-    monkeypatch.setattr(module, "take_snapshot", take_snapshot)
+    monkeypatch.setattr(module, "snapshot_of", snapshot_of)
 
 
 @pytest.mark.usefixtures("panics")
