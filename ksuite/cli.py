@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite import __version__, cli_baseline, cli_kernels, cli_matrix, cli_selftest, cli_store
+from ksuite import (
+    __version__,
+    cli_baseline,
+    cli_bisect,
+    cli_kernels,
+    cli_matrix,
+    cli_selftest,
+    cli_store,
+)
 from ksuite.campaigns.doctor import examine
 from ksuite.campaigns.options import OPTIONS
 from ksuite.campaigns.suites import check_scenario, suites_for
@@ -79,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_store.add_commands(command("store", cli_store.HELP, cli_store.DESCRIPTION))
     cli_baseline.add_commands(command("baseline", cli_baseline.HELP, cli_baseline.DESCRIPTION))
     cli_matrix.add_arguments(command("matrix", cli_matrix.HELP, cli_matrix.DESCRIPTION))
+    cli_bisect.add_arguments(command("bisect", cli_bisect.HELP, cli_bisect.DESCRIPTION))
     _add_chart(command("chart", "a result's costs side by side, as a table and a picture", CHART))
     cli_selftest.add_arguments(command("selftest", cli_selftest.HELP, cli_selftest.DESCRIPTION))
     command("doctor", "what this host can do", DOCTOR).set_defaults(run=_doctor)

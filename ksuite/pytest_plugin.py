@@ -20,6 +20,7 @@ from ksuite.campaigns.outcomes import (
     crashed,
     measured_alone,
     outcome_of,
+    without_variant,
 )
 from ksuite.campaigns.suites import SUITES, check_scenario
 from ksuite.errors import (
@@ -131,21 +132,29 @@ class _Listener:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what ``--ks-scenario``, ``--ks-candidate-only`` and ``--ks-costs-only`` ask for."""
+    """Keep what is asked for by scenario, by check, or by what it looks at."""
     wanted = config.getoption("--ks-scenario")
     if wanted in {suite.name for suite in SUITES}:
         wanted = None
+    check = config.getoption("--ks-check")
     unwanted_variant = BASE if config.getoption("--ks-candidate-only") else None
     costs_only = config.getoption("--ks-costs-only")
     dropped = [
         item
         for item in items
         if (wanted and _scenario(item) != wanted)
+        or (check and not _is_called(item, check))
         or _variant(item) == unwanted_variant
         or (costs_only and _requested(item) is None)
     ]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if item not in dropped]
+
+
+def _is_called(item: pytest.Item, check: str) -> bool:
+    """Say whether a test is a check that was asked for, or a case of it."""
+    name = without_variant(item.name, _variant(item))
+    return name == check or name.partition("[")[0] == check
 
 
 def _variant(item: pytest.Item) -> str:

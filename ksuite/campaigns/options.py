@@ -182,6 +182,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "NAME",
         "help": f"run only this suite or scenario: {', '.join(SCENARIO_NAMES)}",
     },
+    "check": {
+        "metavar": "TEST",
+        "help": "run only this check, as reports call it: with all of its cases, unless it names "
+        "one, such as 'test_action[drop]'",
+    },
     "candidate-only": {
         "action": "store_true",
         "help": "don't run the functional checks on the base; costs need it all the same",

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,21 @@ class _Job:
         every = {target.directory for target in self.targets}
         return tuple(sorted(one for one in every if not _below(one, every - {one})))
 
+    def by_directory(self) -> Iterator[_Job]:
+        """Yield the same in parts, so that a directory without a change is not built again."""
+        for directory in self.directories:
+            yield replace(
+                self,
+                targets=tuple(
+                    target for target in self.targets if _below(f"{target.directory}/", [directory])
+                ),
+                changed={
+                    name: content
+                    for name, content in self.changed.items()
+                    if _below(name, [directory]) or name in self.shared
+                },
+            )
+
     @property
     def shared(self) -> frozenset[str]:
         """The changed files that the kernel's headers have; it must be known who reads them."""
@@ -156,20 +171,41 @@ def build_changed(
     :param changed: their content, None for one that is removed.
     """
     check_compiler(source)
-    job = _Job(source, tree, tuple(targets), _kept(changed))
+    together = tuple(targets)
+    job = _Job(source, tree, together, _kept(changed))
     for name in job.changed:
         if not _below(name, job.directories) and name not in job.shared:
             raise NeedsFullBuild(f"needs a full build: {name} is outside of what gets built")
+    if len(job.directories) == 1:
+        return _obtain(job, store)
+    try:
+        return _joined([_obtain(part, store) for part in job.by_directory()])
+    except NeedsFullBuild:
+        # What one directory exports another may use.
+        return _obtain(job, store)
+
+
+def _obtain(job: _Job, store: Store) -> ModuleBuild:
+    """Return the modules of a job, built unless they are in the store."""
     key = job.key
     cached = store.entry("modules", key) is not None
     place = store.obtain("modules", key, lambda into: _build(job, into, store))
     symvers = (place / SYMVERS).read_text(encoding="utf-8")
-    refuse_changed_exports(source, symvers, [target.file for target in job.targets])
+    refuse_changed_exports(job.source, symvers, [target.file for target in job.targets])
     records = json.loads((place / "build.json").read_text(encoding="utf-8"))
     modules = tuple(
         BuiltModule(**(record | {"path": place / record["path"]})) for record in records
     )
     return ModuleBuild(key, modules, cached)
+
+
+def _joined(parts: Sequence[ModuleBuild]) -> ModuleBuild:
+    """Return the build that some builds are together."""
+    return ModuleBuild(
+        digest(*(part.key for part in parts)),
+        tuple(module for part in parts for module in part.modules),
+        cached=all(part.cached for part in parts),
+    )
 
 
 def _kept(changed: Mapping[str, bytes | None]) -> dict[str, bytes]:

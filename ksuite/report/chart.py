@@ -166,14 +166,14 @@ def as_svg(chart: Chart) -> str:
     y = MARGIN + TITLE_SIZE
     title = "What a packet costs"
     title += f": {chart.panels[0]}" if len(chart.panels) == 1 else ""
-    parts.append(_text(MARGIN, y, title, TITLE_SIZE, weight="bold"))
+    parts.append(text(MARGIN, y, title, TITLE_SIZE, weight="bold"))
     for line in (chart.note, *chart.about):
         y += NOTE_SIZE + 8
-        parts.append(_text(MARGIN, y, line, NOTE_SIZE, colour=SOFT))
+        parts.append(text(MARGIN, y, line, NOTE_SIZE, colour=SOFT))
     for panel in chart.panels:
         if len(chart.panels) > 1:
             y += PANEL
-            parts.append(_text(MARGIN, y, panel, TITLE_SIZE, weight="bold"))
+            parts.append(text(MARGIN, y, panel, TITLE_SIZE, weight="bold"))
         y = _panel(chart, panel, y, parts)
     height = y + MARGIN
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -189,7 +189,7 @@ def _panel(chart: Chart, panel: str, y: int, parts: list[str]) -> int:
     colours = dict(zip(chart.names(panel), COLOURS * len(chart.bars), strict=False))
     for group, bars in groups.items():
         y += HEADING
-        parts.append(_text(MARGIN, y, group, HEADING_SIZE, weight="bold"))
+        parts.append(text(MARGIN, y, group, HEADING_SIZE, weight="bold"))
         y += ROW - BAR
         for bar in sorted(bars, key=lambda bar: natural(bar.name)):
             parts.extend(_row(bar, y, bar.value / most, colours[bar.name]))
@@ -203,13 +203,13 @@ def _row(bar: Bar, y: int, share: float, colour: str) -> list[str]:
     length = max(1.0, share * (WIDTH - left - VALUES - MARGIN))
     base = y + BAR - 6
     return [
-        _text(left - 12, base, bar.name, TEXT_SIZE, anchor="end"),
+        text(left - 12, base, bar.name, TEXT_SIZE, anchor="end"),
         f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>',
-        _text(left + length + 8, base, f"{bar.value:,.0f}", TEXT_SIZE),
+        text(left + length + 8, base, f"{bar.value:,.0f}", TEXT_SIZE),
     ]
 
 
-def _text(
+def text(
     x: float,
     y: int,
     text: str,
@@ -219,5 +219,6 @@ def _text(
     weight: str = "normal",
     anchor: str = "start",
 ) -> str:
+    """Return a text at a place, as it is: nothing in it is markup."""
     where = f'x="{x:.1f}" y="{y}" font-size="{size}" fill="{colour}"'
     return f'<text {where} font-weight="{weight}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -20,9 +20,10 @@ from ksuite.measure.result import BASE, CheckResult
 from ksuite.measure.verdict import Verdict
 from ksuite.report.chart import Bar, Chart, natural
 from ksuite.report.cost_tables import as_text
+from ksuite.report.markdown import line, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from ksuite.measure.cost import Cost
     from ksuite.measure.result import TestOutcome
@@ -248,19 +249,9 @@ def as_markdown(matrix: Matrix) -> str:
     """Return it as Markdown."""
     lines = ["# Kernels side by side", ""]
     for heading, *rows in _tables(matrix):
-        lines += [_line(heading), _line(["---", *["---:"] * (len(heading) - 1)])]
-        lines += [*map(_line, rows), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in map(_plain, _notes(matrix)))]) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_plain, cells))} |"
-
-
-def _plain(text: str) -> str:
-    """Return a text that is no markup."""
-    escaped = "".join(f"\\{one}" if one in "\\`*_<>[]|#" else one for one in text)
-    return escaped.replace("\n", " ")
+        lines += [line(heading), line(["---", *["---:"] * (len(heading) - 1)])]
+        lines += [*map(line, rows), ""]
+    return "\n".join([*lines, *(f"- {note}" for note in map(plain, _notes(matrix)))]) + "\n"
 
 
 def as_plain(matrix: Matrix) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ksuite.report.cost_tables import SMALLEST, STYLES, as_text, cell
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from ksuite.measure.attribution import Attribution
     from ksuite.measure.result import CheckResult, NamedComparison, Subject, TestOutcome
 
 MOST_FUNCTIONS = 12
@@ -45,7 +46,11 @@ def _report(result: CheckResult) -> Group:
     parts += cost_tables.reasons([one for one in result.comparisons if _passes(one)])
     if recalled := _recalled(result):
         parts.append(Text(recalled))
-    parts += [_functions_of(named) for named in result.comparisons if named.attribution]
+    parts += [
+        where_changed(named.name, named.attribution)
+        for named in result.comparisons
+        if named.attribution
+    ]
     parts += [
         Text(printable(f"{named.name}: {named.note}")) for named in result.comparisons if named.note
     ]
@@ -124,23 +129,21 @@ def _passes(named: NamedComparison) -> bool:
     return named.comparison.verdict in {Verdict.PASS, Verdict.IMPROVED}
 
 
-def _functions_of(named: NamedComparison) -> Table:
+def where_changed(name: str, total: Attribution) -> Table:
     """Return where a cost changed: the functions that changed most, and all others as one row."""
-    assert named.attribution is not None
-    functions = [one for one in named.attribution.functions if abs(one.difference) >= SMALLEST]
+    functions = [one for one in total.functions if abs(one.difference) >= SMALLEST]
     shown = functions[:MOST_FUNCTIONS]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(f"where {printable(named.name)} changed"), no_wrap=True)
+    table.add_column(Text(f"where {printable(name)} changed"), no_wrap=True)
     for heading in (BASE, CANDIDATE, "change"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in shown:
         where = Text(printable(f"{one.function} [{one.module}]"))
         table.add_row(where, *_difference(one.base, one.candidate))
-    base = named.attribution.base - sum(one.base for one in shown)
-    candidate = named.attribution.candidate - sum(one.candidate for one in shown)
-    others = len(named.attribution.functions) - len(shown)
+    base = total.base - sum(one.base for one in shown)
+    candidate = total.candidate - sum(one.candidate for one in shown)
+    others = len(total.functions) - len(shown)
     table.add_row(Text(f"({others} others)"), *_difference(base, candidate))
-    total = named.attribution
     table.add_row(Text("all that was counted"), *_difference(total.base, total.candidate))
     return table
 

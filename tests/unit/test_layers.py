@@ -30,6 +30,7 @@ LAYERS = {
     "cli_commands": 11,
     "cli_running": 11,
     "cli_baseline": 12,
+    "cli_bisect": 12,
     "cli_kernels": 12,
     "cli_matrix": 12,
     "cli_selftest": 12,

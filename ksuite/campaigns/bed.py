@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measures one cost of anything that can run, a guest at a time; a context manager."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from ksuite.campaigns.attributing import attribute_cost
+from ksuite.campaigns.costs import ask_for_windows
+from ksuite.campaigns.dut import Dut, LiveDut
+from ksuite.campaigns.preparing import conditions_of, snapshot_of
+from ksuite.campaigns.recalling import Answers
+from ksuite.campaigns.restored_dut import RestoredDut
+from ksuite.errors import DoesNotBoot, KernelFault
+from ksuite.kernels.store import run_directory
+from ksuite.machines.counting import counting_plugin
+from ksuite.machines.emulator import emulator
+from ksuite.machines.host import kvm_works
+from ksuite.machines.machine import Clock
+from ksuite.machines.virtme import VirtmeMachine
+from ksuite.measure.cost import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ksuite.campaigns.costs import CostRequest
+    from ksuite.campaigns.dut import Answer
+    from ksuite.campaigns.options import CheckOptions
+    from ksuite.campaigns.revisions import Runnable
+    from ksuite.campaigns.suites import Suite
+    from ksuite.kernels.source import KernelSource
+    from ksuite.kernels.store import Store
+    from ksuite.machines.snapshot import Snapshot
+    from ksuite.measure.attribution import Attribution
+
+
+class Bed:
+    """Where a cost is measured.
+
+    On the instruction clock a guest is restored for each measurement, from a snapshot of its
+    kernel, and what was measured of the same content before is recalled. On the wall clock a guest
+    is booted for each.
+
+    :param suite: the cost's.
+    """
+
+    def __init__(
+        self,
+        options: CheckOptions,
+        suite: Suite,
+        request: CostRequest,
+        store: Store,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._options = options
+        self._suite = suite
+        self._request = request
+        self._store = store
+        self._progress = progress
+        self._spec = options.spec([suite])
+        self._stack = ExitStack()
+        self._snapshots: dict[Path, Snapshot] = {}
+        self._live: tuple[KernelSource, LiveDut] | None = None
+        self.exact = options.clock is Clock.INSTRUCTIONS
+        self.guests = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._directory = stack.enter_context(run_directory())
+            self._qemu = emulator(self._spec, self._store, self._progress)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def measure(self, runnable: Runnable, repeat: int = 0) -> Cost:
+        """Return a cost from one guest.
+
+        :param repeat: tells several measurements of the same thing from one another.
+        :raises KernelFault: the kernel breaks, as it boots or in the cost's loop.
+        :raises DutError: it refuses what the loop wants.
+        :raises InfrastructureError: no guest comes up, or what runs is not what was built.
+        """
+        kernel, key = runnable.kernel, runnable.build.key
+        kvm = not self.exact and kvm_works(kernel.image)
+        dut = self._restored(runnable) if self.exact else self._booted(runnable, kvm=kvm)
+        answer = ask_for_windows(dut, key, self._request, repeat)
+        self.guests += not answer.recalled
+        return self._cost(kernel, answer, kvm=kvm)
+
+    def attribute(self, before: Runnable, after: Runnable) -> Attribution:
+        """Return where a cost changed between two revisions, by function; instruction clock only.
+
+        :raises KsuiteError: they can't be counted.
+        """
+        plugin = counting_plugin(self._store, self._qemu.major)
+        duts = [(self._restored(one), one.build.key) for one in (before, after)]
+        return attribute_cost(duts, self._request, plugin, self._directory, jobs=len(duts))
+
+    def _cost(self, kernel: KernelSource, answer: Answer, *, kvm: bool) -> Cost:
+        snapshot = self._snapshots.get(kernel.image)
+        conditions = conditions_of(kernel, snapshot, self._spec, self._qemu, kvm=kvm)
+        return Cost(self._request.under(conditions), tuple(answer.value), recalled=answer.recalled)
+
+    def _restored(self, runnable: Runnable) -> RestoredDut:
+        snapshot = self._snapshot(runnable.kernel)
+        key = runnable.build.key
+        dut = RestoredDut(
+            snapshot,
+            self._directory,
+            self._suite.modules,
+            answers=Answers(self._store, snapshot),
+            recalls={key} if self._spec.vcpus == 1 else (),
+        )
+        dut.offer({key: runnable.build})
+        return dut
+
+    def _snapshot(self, kernel: KernelSource) -> Snapshot:
+        if kernel.image not in self._snapshots:
+            packages = self._options.packages
+            try:
+                self._snapshots[kernel.image] = snapshot_of(
+                    kernel, [self._suite], self._spec, packages, self._store, self._progress
+                )
+            except KernelFault as fault:
+                raise DoesNotBoot(f"it does not come up: {fault}\n{fault.console}") from fault
+        return self._snapshots[kernel.image]
+
+    def _booted(self, runnable: Runnable, *, kvm: bool) -> Dut:
+        kernel = runnable.kernel
+        if self._live is None or self._live[0] != kernel:
+            dut = LiveDut(
+                lambda: VirtmeMachine(
+                    kernel.image, self._spec, self._directory, self._qemu.path, kvm=kvm
+                ),
+                kernel.release,
+                self._suite.modules,
+                self._suite.imports,
+            )
+            self._live = kernel, self._stack.enter_context(dut)
+        dut = self._live[1]
+        # No two boots are alike, and one's windows have more in common than two boots'.
+        dut.retire()
+        dut.discard()
+        dut.offer({runnable.build.key: runnable.build})
+        return dut

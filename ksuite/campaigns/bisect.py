@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which revision made it slower, or broke it: ``ksuite bisect``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.campaigns.bed import Bed
+from ksuite.campaigns.bisection import Bisection, Graph
+from ksuite.campaigns.checking import CheckJudge
+from ksuite.campaigns.costs import CostRequest
+from ksuite.campaigns.judging import CostJudge, Notes
+from ksuite.campaigns.options import Build, CheckOptions
+from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
+from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
+from ksuite.campaigns.wall_bisection import WallBisection
+from ksuite.dut import loops
+from ksuite.errors import KsuiteError, NothingToCompare, UserError
+from ksuite.kernels.store import Store
+from ksuite.machines.machine import Clock
+from ksuite.measure.finding import PASSES, Finding, Outcome, Seen, Step
+from ksuite.measure.thresholds import EXACT_PERCENT, NOISY_PERCENT
+from ksuite.plain import Plain
+from ksuite.report.git_bisect import BAD, GOOD, SKIP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+USUAL_SIZES = {"frame_bytes": 64, "rules": 1_000}
+MOST_PATCH = 20_000
+"""Characters of a culprit's patch that a report shows."""
+
+
+@dataclass(frozen=True)
+class Quest(Plain):
+    """What is asked for.
+
+    :param tree: a git tree, with the ends of a range; empty where each patch of a series is.
+    :param series: put on top of each revision, or what is bisected itself.
+    :param scenario: whose cost is looked at.
+    :param size: of what it handles; the usual one when 0.
+    :param check: a check that is looked at instead.
+    :param drop_percent: the smallest change that counts; the clock's own when 0.
+    :param kernel: whose modules the revisions change; the good one's own when empty.
+    :param confidence: how likely a culprit must be, in real time.
+    :param budget_minutes: what a search in real time may take.
+    """
+
+    tree: str = ""
+    good: str = ""
+    bad: str = ""
+    series: str = ""
+    scenario: str = ""
+    size: int = 0
+    check: str = ""
+    drop_percent: float = 0.0
+    kernel: str = ""
+    build: Build = Build.AUTO
+    config: tuple[str, ...] = ()
+    clock: Clock = Clock.INSTRUCTIONS
+    timeout_seconds: float = 60.0
+    confidence: float = 0.95
+    budget_minutes: float = 240.0
+
+    @property
+    def options(self) -> CheckOptions:
+        """What a check would take."""
+        return CheckOptions(
+            self.series,
+            kernel=self.kernel,
+            clock=self.clock,
+            timeout_seconds=self.timeout_seconds,
+            build=self.build,
+            config=self.config,
+        )
+
+    @property
+    def drop(self) -> float | None:
+        """The smallest relative change that counts; None for a check."""
+        if self.check:
+            return None
+        usual = EXACT_PERCENT if self.clock is Clock.INSTRUCTIONS else NOISY_PERCENT
+        return (self.drop_percent or usual) / 100
+
+    @property
+    def request(self) -> CostRequest:
+        """The cost."""
+        return CostRequest(
+            self.scenario, self.size or USUAL_SIZES[loops.size_of(self.scenario).name]
+        )
+
+    @property
+    def what(self) -> str:
+        """What is looked at, as people call it."""
+        return self.check or self.request.name
+
+    def must_make_sense(self) -> None:
+        """Refuse what can't be searched for.
+
+        :raises UserError: it says why.
+        """
+        if bool(self.check) == bool(self.scenario and not self.check):
+            raise UserError("say what to look at: --scenario NAME, or --check TEST")
+        if self.scenario:
+            check_scenario(self.scenario)
+        if not self.check and not _is_cost(self.scenario):
+            raise UserError(
+                f"{self.scenario} is not one cost: name one such as tc_redirect, or --check TEST"
+            )
+        if not self.tree and not self.series:
+            raise UserError("say what to search: --tree DIR --good REV --bad REV, or SERIES")
+        if self.tree and not (self.good and self.bad):
+            raise UserError("a range has two ends: give --good REV and --bad REV")
+        if not self.tree and (self.good or self.bad):
+            raise UserError("--good and --bad are revisions of a git tree: give --tree DIR")
+
+
+def _is_cost(name: str) -> bool:
+    try:
+        return bool(loops.size_of(name))
+    except KeyError:
+        return False
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Bisects.
+
+    :param seen: what is known of revisions from an earlier run, or from somebody else.
+    :param keep: is called with all that was seen whenever there is more of it.
+    """
+
+    quest: Quest
+    seen: Mapping[str, Seen]
+    keep: Callable[[Mapping[str, Seen]], None] = lambda _: None
+    progress: Callable[[str], None] = lambda _: None
+
+    def run(self) -> Finding:
+        """Search, and return what it comes to.
+
+        :raises KsuiteError: nothing can be searched; each kind has its exit code.
+        """
+        self.quest.must_make_sense()
+        started = time.monotonic()
+        with ExitStack() as stack:
+            searched = stack.enter_context(self._range())
+            notes = Notes(self.seen, self.keep)
+            judge: CostJudge | CheckJudge
+            if self.quest.check:
+                judge = self._check_judge(searched, notes)
+                finding = self._by_check(searched, judge)
+            else:
+                bed = stack.enter_context(self._bed())
+                judge = CostJudge(searched.revisions, bed, notes, self.progress)
+                finding = replace(self._by_cost(searched, judge, bed), guests=bed.guests)
+            told = _on_the_way(finding, searched.graph, notes, judge)
+            return replace(told, seconds=time.monotonic() - started)
+
+    def judge(self, commit: str) -> int:
+        """Return which end a commit is like: 1 bad, -1 good, 0 neither; for ``git bisect run``.
+
+        :param commit: its hash; it need not be between both.
+        :raises KsuiteError: it can't be told.
+        """
+        self.quest.must_make_sense()
+        with ExitStack() as stack:
+            searched = stack.enter_context(self._range(commit))
+            notes = Notes(self.seen, self.keep)
+            judge: CostJudge | CheckJudge
+            if self.quest.check:
+                judge = self._check_judge(searched, notes)
+            else:
+                bed = stack.enter_context(self._bed())
+                judge = CostJudge(searched.revisions, bed, notes, self.progress)
+            graph = searched.graph
+            good, bad = judge.see(graph.good), judge.see(graph.names[-1])
+            _must_be_judged(good, bad, self.quest)
+            drop = self.quest.drop
+            if drop is not None and good.cost and bad.cost and bad.cost / good.cost - 1 < drop:
+                raise NothingToCompare(
+                    f"the ends don't differ by {drop:.2%}: {good.cost:,.1f} and {bad.cost:,.1f}"
+                )
+            return judge.side(judge.see(commit), good, bad)
+
+    def _range(self, *also: str) -> AbstractContextManager[Range]:
+        quest, store = self.quest, Store.default()
+        if not quest.tree:
+            return range_of_series(quest.options, store, self.progress)
+        ends = quest.good, quest.bad
+        return range_of_tree(Path(quest.tree), ends, quest.options, store, self.progress, also)
+
+    def _bed(self) -> Bed:
+        quest = self.quest
+        [suite] = [one for one in SUITES if quest.scenario in one.scenarios]
+        return Bed(quest.options, suite, quest.request, Store.default(), self.progress)
+
+    def _check_judge(self, searched: Range, notes: Notes) -> CheckJudge:
+        quest = self.quest
+        arguments = ["--ks-timeout", str(quest.timeout_seconds)]
+        arguments += ["--ks-config", ",".join(quest.config)] if quest.config else []
+        suites: Sequence[Suite] = suites_for(searched.files, quest.scenario)
+        return CheckJudge(searched, quest.check, suites, arguments, notes, self.progress)
+
+    def _by_check(self, searched: Range, judge: CheckJudge) -> Finding:
+        search = Bisection(searched.graph, judge, None, self.progress)
+        empty = self._empty(searched, search.good, search.bad)
+        if not self.quest.tree:
+            return _each_patch(empty, searched.graph, judge.see)
+        _must_be_judged(search.good, search.bad, self.quest)
+        _bases_must_be_good(searched, judge, search.good, None)
+        return _found(empty, search.run(), search, searched)
+
+    def _by_cost(self, searched: Range, judge: CostJudge, bed: Bed) -> Finding:
+        quest = self.quest
+        good, bad = (judge.see(one) for one in (searched.graph.good, searched.graph.names[-1]))
+        empty = self._empty(searched, good, bad)
+        if not quest.tree:
+            return _each_patch(empty, searched.graph, judge.see)
+        _must_be_judged(good, bad, quest)
+        drop = quest.drop or 0.0
+        _bases_must_be_good(searched, judge, good, drop)
+        if not bed.exact:
+            return self._in_real_time(empty, searched, judge)
+        search = Bisection(searched.graph, judge, drop, self.progress)
+        finding = _found(empty, search.run(), search, searched)
+        return self._attributed(finding, judge, bed)
+
+    def _in_real_time(self, empty: Finding, searched: Range, judge: CostJudge) -> Finding:
+        quest = self.quest
+        search = WallBisection(
+            searched.graph,
+            judge,
+            quest.drop or 0.0,
+            quest.confidence,
+            quest.budget_minutes * 60,
+            self.progress,
+        )
+        outcome = search.run()
+        subjects = searched.graph.subjects
+        found = replace(
+            empty,
+            outcome=outcome,
+            good=search.good,
+            bad=search.bad,
+            why=search.why,
+            suspects=tuple((name, subjects[name]) for name in search.suspects),
+            confidence=search.confidence,
+        )
+        if outcome is not Outcome.CULPRIT:
+            return found
+        [name] = search.suspects
+        parent = searched.graph.parents[name][0]
+        step = Step(name, parent, subjects[name], judge.see(parent), judge.see(name))
+        return replace(found, steps=(step,), suspects=(), patch=_shown(searched.patch(name)))
+
+    def _attributed(self, finding: Finding, judge: CostJudge, bed: Bed) -> Finding:
+        if finding.outcome not in {Outcome.CULPRIT, Outcome.STEPS}:
+            return finding
+        step = finding.steps[0]
+        self.progress(f"counting by function: {step.parent[:12]} and {step.revision[:12]}")
+        try:
+            sides = judge.runnable(step.parent), judge.runnable(step.revision)
+            return replace(finding, attribution=bed.attribute(*sides))
+        except KsuiteError as error:
+            return replace(finding, note=f"not attributed: {error}")
+
+    def _empty(self, searched: Range, good: Seen, bad: Seen) -> Finding:
+        return Finding(
+            Outcome.NONE,
+            searched.about,
+            self.quest.what,
+            searched.revisions.how,
+            self.quest.drop or 0.0,
+            good,
+            bad,
+        )
+
+
+def _must_be_judged(good: Seen, bad: Seen, quest: Quest) -> None:
+    """Refuse ends that there is no way between."""
+    for name, seen in ((quest.good, good), (quest.bad, bad)):
+        broken = seen.cost is None if not quest.check else False
+        if broken:
+            raise NothingToCompare(f"{name} can't be measured: {seen.result}: {seen.why}")
+    if not quest.check:
+        return
+    if good.result != PASSES:
+        raise NothingToCompare(f"{quest.check} does not pass on good {quest.good}: {good.why}")
+    if bad.result == PASSES:
+        raise NothingToCompare(f"{quest.check} passes on bad {quest.bad} too: nothing to search")
+
+
+def _bases_must_be_good(
+    searched: Range, judge: CostJudge | CheckJudge, good: Seen, drop: float | None
+) -> None:
+    """Refuse a good end that is good because of something that the bad one never had."""
+    for base in searched.bases:
+        seen = judge.see(base)
+        if drop is None or seen.cost is None or good.cost is None:
+            same = seen.result == good.result
+        else:
+            same = abs(seen.cost / good.cost - 1) < drop
+        if not same:
+            raise NothingToCompare(
+                f"good is on a branch of its own, and not as {base[:12]}, where it began: what "
+                "made the difference is on that branch, so give that commit as --good"
+            )
+
+
+def _each_patch(empty: Finding, graph: Graph, see: Callable[[str], Seen]) -> Finding:
+    """Return what each patch of a series costs by itself."""
+    steps, before = [], empty.good
+    pending: list[str] = []
+    for name in graph.names:
+        seen = see(name)
+        pending.append(name)
+        if seen.cost is None and empty.unit:
+            # It can only be told together with the next one that can be measured.
+            continue
+        subject = "; ".join(graph.subjects[one] for one in pending)
+        steps.append(Step("+".join(pending), before.revision, subject, before, seen))
+        before, pending = seen, []
+    why = f"nothing is known of {', '.join(pending)}" if pending else ""
+    return replace(empty, outcome=Outcome.SERIES, steps=tuple(steps), why=why)
+
+
+def _found(empty: Finding, outcome: Outcome, search: Bisection, searched: Range) -> Finding:
+    subjects = searched.graph.subjects
+    first = search.steps[0].revision if search.steps else ""
+    return replace(
+        empty,
+        outcome=outcome,
+        good=search.good,
+        bad=search.bad,
+        steps=tuple(search.steps),
+        stretches=tuple(search.open),
+        suspects=tuple((name, subjects[name]) for name in search.suspects),
+        patch=_shown(searched.patch(first)) if first else "",
+    )
+
+
+def _on_the_way(
+    finding: Finding, graph: Graph, notes: Notes, judge: CostJudge | CheckJudge
+) -> Finding:
+    """Return a finding with all that was seen on the way to it."""
+    order = {name: place for place, name in enumerate(graph.names)}
+    seen = sorted(notes.seen.values(), key=lambda one: order.get(one.revision, -1))
+    ends = {finding.good.revision, finding.bad.revision}
+    terms = {1: BAD, -1: GOOD, 0: SKIP}
+    return replace(
+        finding,
+        seen=tuple(seen),
+        subjects={one.revision: graph.subjects.get(one.revision, "") for one in seen},
+        order={one.revision: order.get(one.revision, -1) for one in seen},
+        told=tuple(
+            (terms[judge.side(one, finding.good, finding.bad)], name)
+            for name, one in notes.seen.items()
+            if name in order and name not in ends
+        ),
+        commits=len(graph.names),
+        telling=len(graph.telling),
+    )
+
+
+def _shown(patch: str) -> str:
+    return patch if len(patch) <= MOST_PATCH else f"{patch[:MOST_PATCH]}\n(cut off here)\n"

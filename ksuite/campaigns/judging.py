@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Looks at revisions for a bisection, and never twice at what has the same code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ksuite.errors import (
+    DoesNotApply,
+    DoesNotBoot,
+    DoesNotCompile,
+    DutError,
+    KernelFault,
+    NeedsFullBuild,
+    SeriesError,
+)
+from ksuite.measure.finding import MEASURED, TOLD_BAD, TOLD_GOOD, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ksuite.campaigns.bed import Bed
+    from ksuite.campaigns.revisions import Revisions, Runnable
+    from ksuite.errors import KsuiteError
+
+ENDS = {
+    DoesNotApply: "does not apply",
+    DoesNotCompile: "does not compile",
+    DoesNotBoot: "does not boot",
+    NeedsFullBuild: "needs a full build",
+    DutError: "refused",
+}
+"""What becomes of a revision that can't be judged, where its kernel did not break."""
+TOLD_CHARACTERS = 4000
+SIDES = {TOLD_GOOD: -1, TOLD_BAD: 1}
+
+
+class Notes:
+    """What was seen so far; told on whenever there is more of it.
+
+    :param seen: by an earlier run.
+    :param keep: is called with all of it.
+    """
+
+    def __init__(
+        self, seen: Mapping[str, Seen], keep: Callable[[Mapping[str, Seen]], None] = lambda _: None
+    ) -> None:
+        self._keep = keep
+        self.seen = dict(seen)
+
+    def put(self, seen: Seen) -> Seen:
+        """Note what was seen of a revision, and return it."""
+        self.seen[seen.revision] = seen
+        self._keep(self.seen)
+        return seen
+
+    def like(self, revision: str, code: str) -> Seen | None:
+        """Return what was seen of another revision with the same code."""
+        found = (one for one in self.seen.values() if one.code == code and not one.same_as)
+        other = next((one for one in found if one.revision != revision), None)
+        return replace(other, revision=revision, same_as=other.revision) if other else None
+
+
+class CostJudge:
+    """Judges revisions by a cost.
+
+    :param bed: where it is measured.
+    """
+
+    def __init__(
+        self,
+        revisions: Revisions,
+        bed: Bed,
+        notes: Notes,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._revisions = revisions
+        self._bed = bed
+        self._notes = notes
+        self._progress = progress
+
+    def see(self, revision: str, guests: int = 1) -> Seen:
+        """Return what a revision costs, in so many guests at least.
+
+        :raises InfrastructureError: it can't be told, and that is not the revision's fault.
+        """
+        known = self._notes.seen.get(revision)
+        if known is not None and (len(known.costs) >= guests or not known.costs):
+            return known
+        try:
+            self._progress(f"building {revision[:12]}")
+            runnable = self._revisions.build(revision)
+        except (SeriesError, NeedsFullBuild) as error:
+            return self._notes.put(unjudged(revision, error))
+        if known is None and (like := self._notes.like(revision, runnable.code)):
+            known = self._notes.put(like)
+            if len(known.costs) >= guests or not known.costs:
+                return known
+        return self._notes.put(self._measured(revision, runnable, known, guests))
+
+    def runnable(self, revision: str) -> Runnable:
+        """Return what a revision was built into."""
+        return self._revisions.build(revision)
+
+    def side(self, seen: Seen, good: Seen, bad: Seen) -> int:
+        """Return which end a cost is nearer to: 1 bad, -1 good, 0 where there is none."""
+        if seen.result in SIDES:
+            return SIDES[seen.result]
+        if seen.cost is None or good.cost is None or bad.cost is None:
+            return 0
+        return 1 if abs(seen.cost - bad.cost) < abs(seen.cost - good.cost) else -1
+
+    def _measured(self, revision: str, runnable: Runnable, known: Seen | None, guests: int) -> Seen:
+        seen = known or Seen(revision, MEASURED, code=runnable.code)
+        try:
+            while len(seen.costs) < guests:
+                self._progress(f"measuring {revision[:12]}")
+                cost = self._bed.measure(runnable, len(seen.costs))
+                seen = replace(seen, costs=(*seen.costs, cost))
+        except (KernelFault, DutError, DoesNotBoot) as error:
+            return replace(unjudged(revision, error), code=runnable.code)
+        return seen
+
+
+def unjudged(revision: str, error: KsuiteError) -> Seen:
+    """Return what became of a revision that is neither good nor bad."""
+    kind = error.kind if isinstance(error, KernelFault) else _kind(error)
+    console = getattr(error, "console", "")
+    return Seen(revision, kind, why=f"{error}\n{console}".strip()[:TOLD_CHARACTERS])
+
+
+def _kind(error: KsuiteError) -> str:
+    return next((text for kind, text in ENDS.items() if isinstance(error, kind)), "broken")

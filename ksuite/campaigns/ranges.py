@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a bisection searches: a range of a git tree, or the patches of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha1
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.campaigns.bisection import Graph
+from ksuite.campaigns.options import Build
+from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions, Revisions
+from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
+from ksuite.kernels.fragments import USUAL, read_configuration
+from ksuite.kernels.history import History, State, read_history
+from ksuite.kernels.made_for import series_for
+from ksuite.kernels.patching import changed_files
+from ksuite.kernels.plan import plan_once
+from ksuite.kernels.relevance import that_count
+from ksuite.kernels.series import Series, read_series
+from ksuite.kernels.source import KernelSource, unpack
+from ksuite.kernels.sources import find_source
+from ksuite.kernels.trees import PARTS, checked_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ksuite.campaigns.options import CheckOptions
+    from ksuite.kernels.plan import ModuleTarget
+    from ksuite.kernels.series import Patch
+    from ksuite.kernels.store import Store
+
+ASKED_FOR = "asked for"
+SUBJECT_CHARACTERS = 120
+
+
+@dataclass(frozen=True)
+class Range:
+    """Revisions that can be built, from a good one to a bad one.
+
+    :param about: it, in a few words.
+    :param files: of the kernel that differ anywhere in it, and count.
+    :param bases: revisions that must be as the good one, which is on a branch of its own.
+    :param kernel: the name of the kernel whose modules it changes.
+    :param patch: returns a revision as a patch for people.
+    """
+
+    about: str
+    graph: Graph
+    revisions: Revisions
+    files: tuple[str, ...]
+    bases: tuple[str, ...]
+    kernel: str
+    patch: Callable[[str], str]
+
+
+@contextmanager
+def range_of_tree(
+    tree: Path,
+    ends: tuple[str, str],
+    options: CheckOptions,
+    store: Store,
+    progress: Callable[[str], None],
+    also: Sequence[str] = (),
+) -> Iterator[Range]:
+    """Yield what two revisions of a git tree have between them.
+
+    A tree that holds only a part of a kernel is laid over the source of the kernel that the options
+    name.
+
+    :param ends: the good and the bad revision.
+    :param options: its series is put on top of each revision, if there is any.
+    :param also: commits to be built that may not be between them.
+    :raises UserError: there is no such range.
+    """
+    configuration = read_configuration((*USUAL, *options.config))
+    patches = read_series(options.series).patches if options.series else ()
+    with read_history(tree, *ends) as history, ExitStack() as held:
+        files = history.files(history.good)
+        whole = all(any(f"{file}/".startswith(f"{part}/") for file in files) for part in PARTS)
+        if not whole and not options.kernel:
+            raise UserError(
+                f"{tree} holds no whole kernel: name the one that its files belong to, such as "
+                "--kernel distro"
+            )
+        kernel = options.kernel or f"{tree}@{history.good}"
+        source = find_source(kernel, store, configuration, held, progress)
+        progress("looking for what makes a difference")
+        states = history.states(*also)
+        contents = _Contents.of(source, unpack(source, store).path, history, states, whole=whole)
+        touched = {file for patch in patches for file in patch.files}
+        counts = contents.that_count(touched)
+        if not counts:
+            between = f"between {ends[0]} and {ends[1]}"
+            raise NothingToCompare(f"nothing {between} gets into {source.release}")
+        revisions: Revisions
+        try:
+            targets = _planned(source, contents.top, counts, options, store)
+            told = contents.telling(counts)
+            revisions = ModuleRevisions(source, contents.top, targets, told, store, patches)
+        except NeedsFullBuild as why:
+            if options.build is Build.MODULE or not whole:
+                raise
+            # Other revisions are checked out to where this kernel's source is.
+            held.close()
+            revisions = KernelRevisions(
+                lambda name: checked_out(tree, name, store, progress),
+                lambda _: patches,
+                configuration,
+                store,
+                str(why).partition("\n")[0],
+                progress,
+            )
+        yield Range(
+            about=f"{tree} {ends[0]}..{ends[1]}",
+            graph=_graph(history, states, counts),
+            revisions=revisions,
+            files=tuple(sorted(counts)),
+            bases=tuple(base for base in history.bases if base != history.good),
+            kernel=kernel,
+            patch=lambda name: history.patch(name).decode(errors="replace"),
+        )
+
+
+def _planned(
+    source: KernelSource, top: Path, files: Iterable[str], options: CheckOptions, store: Store
+) -> tuple[ModuleTarget, ...]:
+    """Return the modules that files are built into.
+
+    :raises NeedsFullBuild: modules won't do, or whole kernels were asked for.
+    """
+    if options.build is Build.FULL:
+        raise NeedsFullBuild(ASKED_FOR)
+    return plan_once(source, top, files, store)
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What revisions have that a kernel's own source has not.
+
+    :param top: that source.
+    :param own: what the good revision has.
+    :param states: what each differs from the good one in.
+    """
+
+    source: KernelSource
+    top: Path
+    history: History
+    own: dict[str, bytes | None]
+    states: Mapping[str, State]
+
+    @classmethod
+    def of(
+        cls,
+        source: KernelSource,
+        top: Path,
+        history: History,
+        states: Mapping[str, State],
+        *,
+        whole: bool,
+    ) -> _Contents:
+        """Return it for the revisions of a history.
+
+        :param whole: what they have not is gone, and not left to the kernel's source.
+        """
+        built_of_good = source.tree and source.tree.key == history.tree_of(history.good)
+        own = {} if built_of_good else _own(top, history, whole=whole)
+        return cls(source, top, history, own, states)
+
+    def that_count(self, others: set[str]) -> frozenset[str]:
+        """Return which files that differ anywhere may get into the kernel.
+
+        :param others: that are patched.
+        """
+        touched = {file for state in self.states.values() for file in state}
+        return that_count(self.source, self.top, touched | self.own.keys() | others)
+
+    def telling(self, counts: frozenset[str]) -> Callable[[str], dict[str, bytes | None]]:
+        """Return what tells the content of a revision's files, of those that count."""
+        read = lru_cache(maxsize=None)(self.history.content)
+        own = {file: content for file, content in self.own.items() if file in counts}
+
+        def contents(name: str) -> dict[str, bytes | None]:
+            state = self.states[name]
+            return own | {
+                file: read(blob) if blob else None for file, blob in state.items() if file in counts
+            }
+
+        return contents
+
+
+def _own(top: Path, history: History, *, whole: bool) -> dict[str, bytes | None]:
+    """Return what the good revision has that a kernel's own source has not."""
+    own: dict[str, bytes | None] = {}
+    files = history.files(history.good)
+    for file, blob in files.items():
+        path = top / file
+        if path.is_symlink():
+            continue
+        if not path.is_file() or _blob(path.read_bytes()) != blob:
+            own[file] = history.content(blob)
+    if whole:
+        there = {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
+        own |= dict.fromkeys(there - files.keys())
+    return own
+
+
+def _blob(content: bytes) -> str:
+    """Return git's name of a content (gitformat-loose-objects: its type, its size, itself)."""
+    head = f"blob {len(content)}\0".encode()
+    return sha1(head + content, usedforsecurity=False).hexdigest()
+
+
+def _graph(history: History, states: Mapping[str, State], counts: frozenset[str]) -> Graph:
+    parents = {commit.id: commit.parents for commit in history.commits}
+    parts = {
+        name: frozenset((file, blob) for file, blob in state.items() if file in counts)
+        for name, state in states.items()
+    }
+    telling = frozenset(
+        name
+        for name, before in parents.items()
+        if all(parts[name] != parts[parent] for parent in before)
+    )
+    subjects = {commit.id: commit.subject[:SUBJECT_CHARACTERS] for commit in history.commits}
+    return Graph.of(
+        [commit.id for commit in history.commits], history.good, parents, subjects, telling
+    )
+
+
+@contextmanager
+def range_of_series(
+    options: CheckOptions, store: Store, progress: Callable[[str], None]
+) -> Iterator[Range]:
+    """Yield the patches of a series one by one: revision ``2`` has the first two of them.
+
+    :raises UserError: it is no series.
+    :raises KsuiteError: it can't be planned.
+    """
+    configuration = read_configuration((*USUAL, *options.config))
+    series = read_series(options.series)
+    with ExitStack() as held:
+        kernel = options.kernel or "distro"
+        source = find_source(kernel, store, configuration, held, progress)
+        series = series_for(series, source)
+        tree = unpack(source, store)
+
+        def patches(name: str) -> tuple[Patch, ...]:
+            return (*series.base_patches, *series.patches[: int(name)])
+
+        every = patches(str(len(series.patches)))
+        files = sorted({file for patch in every for file in patch.files})
+        revisions: Revisions
+        try:
+            revisions = ModuleRevisions(
+                source,
+                tree.path,
+                _planned(source, tree.path, files, options, store),
+                lambda name: changed_files(tree.path, patches(name)),
+                store,
+            )
+        except NeedsFullBuild as why:
+            if options.build is Build.MODULE:
+                raise
+            told = str(why).partition("\n")[0]
+            revisions = KernelRevisions(
+                lambda _: nullcontext(tree), patches, configuration, store, told, progress
+            )
+        yield Range(
+            about=series.title,
+            graph=_line(series),
+            revisions=revisions,
+            files=tuple(files),
+            bases=(),
+            kernel=kernel,
+            patch=lambda name: series.patches[int(name) - 1].text.decode(errors="replace"),
+        )
+
+
+def _line(series: Series) -> Graph:
+    names = [str(number) for number in range(1, len(series.patches) + 1)]
+    parents = {name: (str(int(name) - 1),) for name in names}
+    subjects = {
+        name: patch.subject[:SUBJECT_CHARACTERS]
+        for name, patch in zip(names, series.patches, strict=True)
+    }
+    return Graph.of(names, "0", parents, subjects, frozenset(names))

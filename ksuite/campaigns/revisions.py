@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Revisions made into what can run: as modules of one kernel, or as kernels of their own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ksuite.kernels.build import ModuleBuild, build_changed
+from ksuite.kernels.full import build_kernel, facts_of, read_built
+from ksuite.kernels.patching import changed_files
+from ksuite.kernels.source import KernelSource
+from ksuite.kernels.store import Store, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from ksuite.kernels.fragments import Configuration
+    from ksuite.kernels.plan import ModuleTarget
+    from ksuite.kernels.series import Patch
+    from ksuite.kernels.trees import Tree
+
+    Contents = Mapping[str, bytes | None]
+    """Of files that differ from a tree, None for those that are gone."""
+
+
+@dataclass(frozen=True)
+class Runnable:
+    """What a revision was built into."""
+
+    kernel: KernelSource
+    build: ModuleBuild
+
+    @property
+    def code(self) -> str:
+        """Of all that runs: where it is the same, so is all that can be seen."""
+        return self.build.code
+
+
+class Revisions(ABC):
+    """Builds revisions by their names.
+
+    :param how: what is built of each, and why not less.
+    """
+
+    how: str
+
+    @abstractmethod
+    def build(self, name: str) -> Runnable:
+        """Return what a revision was built into.
+
+        :raises KsuiteError: it can't be built; `SeriesError` where that is its own fault.
+        """
+
+
+class ModuleRevisions(Revisions):
+    """Revisions that differ from a kernel's own source in nothing but modules.
+
+    :param tree: the kernel's source.
+    :param targets: the modules that any of them changes.
+    :param contents: returns what a revision has that the tree has not.
+    :param patches: put on top of each revision.
+    """
+
+    def __init__(
+        self,
+        source: KernelSource,
+        tree: Path,
+        targets: Sequence[ModuleTarget],
+        contents: Callable[[str], Contents],
+        store: Store,
+        patches: Sequence[Patch] = (),
+    ) -> None:
+        self._source = source
+        self.tree = tree
+        self._targets = tuple(targets)
+        self._contents = contents
+        self._store = store
+        self._patches = tuple(patches)
+        self.how = f"modules {', '.join(target.name for target in targets)}"
+
+    def changed(self, name: str) -> Contents:
+        """Return what a revision has that the kernel's own source has not.
+
+        :raises DoesNotApply: the patches don't fit on it.
+        """
+        changed = self._contents(name)
+        if not self._patches:
+            return changed
+        return {**changed, **changed_files(self.tree, self._patches, onto=changed)}
+
+    def build(self, name: str) -> Runnable:
+        """Return a revision's modules."""
+        changed = self.changed(name)
+        build = build_changed(self._source, self.tree, self._targets, changed, self._store)
+        code = digest(*(f"{module.name} {module.code_digest}" for module in build.modules))
+        return Runnable(self._source, replace(build, vmlinux_id=self._source.build_id, code=code))
+
+
+class KernelRevisions(Revisions):
+    """Revisions that need a kernel of their own each.
+
+    :param trees: returns what checks a revision out.
+    :param patches: returns what is put on top of it.
+    :param why: modules won't do.
+    """
+
+    def __init__(
+        self,
+        trees: Callable[[str], AbstractContextManager[Tree]],
+        patches: Callable[[str], Sequence[Patch]],
+        configuration: Configuration,
+        store: Store,
+        why: str,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._trees = trees
+        self._patches = patches
+        self._configuration = configuration
+        self._store = store
+        self._progress = progress
+        self.how = f"whole kernels ({why})"
+
+    def build(self, name: str) -> Runnable:
+        """Return a revision's kernel; where make worked, objects stay for the next revision."""
+        with self._trees(name) as tree:
+            entry = build_kernel(
+                tree, self._configuration, self._patches(name), self._store, self._progress
+            )
+            kernel = read_built(entry, name, tree)
+        code = facts_of(entry)["code"]
+        build = ModuleBuild(entry.name, (), cached=False, vmlinux_id=kernel.build_id, code=code)
+        return Runnable(kernel, build)

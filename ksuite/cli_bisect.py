@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``ksuite bisect``: thin, over campaigns/bisect."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksuite.campaigns.bisect import Campaign, Quest
+from ksuite.campaigns.bisect_state import read_state, write_state
+from ksuite.campaigns.options import OPTIONS, Build
+from ksuite.errors import ExitCode, KsuiteError, UserError
+from ksuite.kernels.gitrange import commit_of
+from ksuite.machines.machine import Clock
+from ksuite.measure.finding import Outcome, Seen
+from ksuite.report import bisection, curve, git_bisect
+from ksuite.report.progress import progress_line
+from ksuite.report.whole_file import must_be_writable, write_json, write_text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from ksuite.measure.finding import Finding
+
+HELP = "which revision, or which patch of a series, made it slower or broke it"
+DESCRIPTION = """\
+Find the revision of a git tree from which on a packet costs more, or a check fails:
+
+  ksuite bisect --tree DIR --good REV --bad REV --scenario tc_redirect
+  ksuite bisect --tree DIR --good REV --bad REV --check 'test_action[drop]'
+
+or tell what each patch of SERIES costs by itself:
+
+  ksuite bisect SERIES --scenario tc_redirect
+
+Both ends are measured first: if they don't differ by --drop percent, nothing is searched. Revisions
+that change nothing of what is compiled, or whose code is that of one already judged, are not run;
+those that don't build, boot or survive are passed over, and never taken for bad. Only as many
+modules are built as the range needs, and whole kernels where modules won't do. On the instruction
+clock a cost is the same each time: one guest a revision is enough. On the wall clock boots are
+repeated until one culprit is as likely as --confidence, or --budget is spent.
+
+A tree that holds only a part of a kernel is laid over the source of --kernel. The tree is only
+read: what is checked out there, and what was changed there, does not matter.
+
+OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; and
+state.json after each step, from which --resume goes on. --run-step judges what is checked out in
+--tree, for `git bisect run`.
+"""
+EPILOG = """\
+exit codes:
+  0    a culprit, several steps, a drift, or what each patch costs
+  2    usage
+  3    infrastructure
+  4    nothing to find, or it can't be told
+  130  interrupted
+
+exit codes of --run-step:
+  0    as the good end
+  1    as the bad end
+  125  neither: it does not build, boot or survive
+  128  and above: it could not be tried; git bisect run stops
+"""
+OUTPUT = Path("results", "bisect")
+SKIP_STEP, ABORT = 125, 128
+"""git-bisect(1): 125 skips a revision, and what is above 127 ends the run."""
+SURE = (0.5, 1.0)
+
+
+def percent(text: str) -> float:
+    """Read a percentage from a command line; argparse makes its ValueError a usage error."""
+    number = float(text)
+    if not 0 < number < 100:
+        raise ValueError(f"no percentage: {text}")
+    return number
+
+
+def confidence(text: str) -> float:
+    """Read a probability from a command line."""
+    number = float(text)
+    if not SURE[0] < number < SURE[1]:
+        raise ValueError(f"no confidence: {text}")
+    return number
+
+
+def minutes(text: str) -> float:
+    """Read a time from a command line."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise ValueError(f"no time: {text}")
+    return number
+
+
+def size(text: str) -> int:
+    """Read a size from a command line."""
+    number = int(text)
+    if not 0 < number < 1 << 31:
+        raise ValueError(f"no size: {text}")
+    return number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.epilog = EPILOG
+    parser.set_defaults(run=run)
+    parser.add_argument("patches", metavar="SERIES", nargs="?", help="tell each of its patches")
+    parser.add_argument("--tree", metavar="DIR", help="a git tree")
+    parser.add_argument("--good", metavar="REV", help="a revision before it")
+    parser.add_argument("--bad", metavar="REV", help="a revision that has it")
+    parser.add_argument("--series", metavar="PATH", help="patches to put on top of each revision")
+    parser.add_argument("--scenario", metavar="NAME", help="whose cost to look at")
+    parser.add_argument(
+        "--size", type=size, default=0, metavar="N", help="of a frame (64 bytes), or rules (1000)"
+    )
+    parser.add_argument("--check", metavar="TEST", help="a check to look at instead")
+    parser.add_argument(
+        "--drop",
+        type=percent,
+        default=0.0,
+        metavar="PERCENT",
+        help="the smallest change that counts (default: 0.3, on the wall clock 0.5)",
+    )
+    for name in ("build", "config", "clock", "timeout"):
+        parser.add_argument(f"--{name}", **OPTIONS[name])
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME",
+        default="",
+        help="the kernel whose modules are built (default: that of --good, built whole; distro for "
+        "SERIES); see `ksuite check --help`",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=confidence,
+        default=0.95,
+        metavar="P",
+        help="on the wall clock, how likely the culprit must be (default: 0.95)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=minutes,
+        default=240.0,
+        metavar="MINUTES",
+        help="on the wall clock, how long it may search (default: 240)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIRECTORY",
+        type=Path,
+        default=OUTPUT,
+        help=f"where to write (default: {OUTPUT})",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with what OUTPUT has")
+    parser.add_argument(
+        "--replay", metavar="FILE", type=Path, help="take over what a `git bisect log` says"
+    )
+    parser.add_argument(
+        "--run-step", action="store_true", help="judge what is checked out, for `git bisect run`"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    if options.run_step:
+        return _step(options)
+    must_be_writable(options.output)
+    quest, seen = _quest(options), {}
+    if options.resume:
+        state = read_state(options.output)
+        quest, seen = state.quest, {one.revision: one for one in state.seen}
+    quest = _pinned(quest)
+    if options.replay:
+        seen |= {
+            commit: Seen(commit, result)
+            for result, commit in git_bisect.read_log(options.replay)
+            if commit not in {quest.good, quest.bad}
+        }
+
+    def keep(all_seen: Mapping[str, Seen]) -> None:
+        write_state(quest, all_seen, options.output)
+
+    with progress_line(sys.stderr) as progress:
+        finding = Campaign(quest, seen, keep, progress).run()
+    _write(finding, options.output)
+    print(bisection.render(finding), end="")
+    told = finding.outcome in {Outcome.CULPRIT, Outcome.STEPS, Outcome.DRIFT, Outcome.SERIES}
+    return int(ExitCode.PASS if told else ExitCode.INCOMPARABLE)
+
+
+def _quest(options: argparse.Namespace) -> Quest:
+    if options.patches and options.series:
+        raise UserError("SERIES is bisected itself: --series goes with --tree")
+    if options.patches and options.tree:
+        raise UserError("bisect SERIES, or a range of --tree, with --series put on top")
+    return Quest(
+        tree=str(Path(options.tree).absolute()) if options.tree else "",
+        good=options.good or "",
+        bad=options.bad or "",
+        series=options.patches or options.series or "",
+        scenario=options.scenario or "",
+        size=options.size,
+        check=options.check or "",
+        drop_percent=options.drop,
+        kernel=options.kernel,
+        build=Build(options.build),
+        config=options.config,
+        clock=Clock(options.clock),
+        timeout_seconds=options.timeout,
+        confidence=options.confidence,
+        budget_minutes=options.budget,
+    )
+
+
+def _pinned(quest: Quest) -> Quest:
+    """Return a quest whose ends are commits: a branch may be another one when it goes on."""
+    quest.must_make_sense()
+    if not quest.tree:
+        return quest
+    good, bad = (commit_of(Path(quest.tree), one) for one in (quest.good, quest.bad))
+    return replace(quest, good=good, bad=bad)
+
+
+def _step(options: argparse.Namespace) -> int:
+    """Judge what is checked out, and answer as ``git bisect run`` wants it."""
+    try:
+        quest = _pinned(_quest(options))
+        head = commit_of(Path(quest.tree), "HEAD")
+        with progress_line(sys.stderr) as progress:
+            side = Campaign(quest, {}, progress=progress).judge(head)
+    except KsuiteError as error:
+        print(f"ksuite: {error}", file=sys.stderr)
+        return ABORT + int(error.exit_code)
+    print(f"{head[:12]}: {({1: 'bad', -1: 'good', 0: 'skip'})[side]}")
+    return {1: 1, -1: 0, 0: SKIP_STEP}[side]
+
+
+def _write(finding: Finding, directory: Path) -> None:
+    write_json(bisection.as_plain(finding), directory / "bisect.json")
+    picture = curve.as_svg(finding)
+    if picture:
+        write_text(picture, directory / "bisect.svg")
+    write_text(
+        bisection.as_markdown(finding, "bisect.svg" if picture else ""), directory / "bisect.md"
+    )
+    if finding.outcome is not Outcome.SERIES:
+        first = finding.steps[0].revision if finding.outcome is Outcome.CULPRIT else ""
+        ends = finding.good.revision, finding.bad.revision
+        log = git_bisect.as_log(*ends, finding.told, finding.subjects, first)
+        write_text(log, directory / "bisect.log")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Text that becomes part of Markdown, and is no markup itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FENCE = "```"
+
+
+def line(cells: Sequence[str]) -> str:
+    """Return a row of a table."""
+    return f"| {' | '.join(map(plain, cells))} |"
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose first column is text, and all others are figures."""
+    rule = line(["---", *["---:"] * (len(heading) - 1)])
+    return [line(heading), rule, *map(line, rows), ""]
+
+
+def plain(text: str) -> str:
+    """Return a text that is no markup."""
+    escaped = "".join(f"\\{one}" if one in "\\`*_<>[]|#" else one for one in text)
+    return escaped.replace("\n", " ")
+
+
+def fenced(text: str, language: str = "") -> list[str]:
+    """Return the lines of a text that is shown as it is."""
+    runs = re.findall("`+", text)
+    fence = max([FENCE, *(f"{run}`" for run in runs)], key=len)
+    return [f"{fence}{language}", text.rstrip("\n"), fence, ""]
