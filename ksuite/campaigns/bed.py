@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +13,11 @@ from ksuite.campaigns.dut import Dut, LiveDut
 from ksuite.campaigns.preparing import conditions_of, snapshot_of
 from ksuite.campaigns.recalling import Answers
 from ksuite.campaigns.restored_dut import RestoredDut
-from ksuite.errors import DoesNotBoot, KernelFault
+from ksuite.campaigns.revisions import Runnable
+from ksuite.dut import loops
+from ksuite.dut import symbols as dut_symbols
+from ksuite.errors import DoesNotBoot, InfrastructureError, KernelFault
+from ksuite.kernels.build import ModuleBuild
 from ksuite.kernels.store import run_directory
 from ksuite.machines.counting import counting_plugin
 from ksuite.machines.emulator import emulator
@@ -28,12 +33,16 @@ if TYPE_CHECKING:
     from ksuite.campaigns.costs import CostRequest
     from ksuite.campaigns.dut import Answer
     from ksuite.campaigns.options import CheckOptions
-    from ksuite.campaigns.revisions import Runnable
     from ksuite.campaigns.suites import Suite
     from ksuite.kernels.source import KernelSource
     from ksuite.kernels.store import Store
+    from ksuite.machines.machine import Call
     from ksuite.machines.snapshot import Snapshot
     from ksuite.measure.attribution import Attribution
+
+AS_IT_IS = "as-it-is"
+_OWNED = re.compile(rb"\t\[(\w+)\]$", re.MULTILINE)
+"""A module's own symbol in /proc/kallsyms has its name behind it."""
 
 
 class Bed:
@@ -90,6 +99,22 @@ class Bed:
         answer = ask_for_windows(dut, key, self._request, repeat)
         self.guests += not answer.recalled
         return self._cost(kernel, answer, kvm=kvm)
+
+    def loaded(self, kernel: KernelSource) -> frozenset[str]:
+        """Return the modules that are there when the cost was measured on a kernel as it is.
+
+        Others can't have a part in it. Instruction clock only.
+
+        :raises KsuiteError: the kernel breaks, or no guest comes up.
+        """
+        as_it_is = Runnable(kernel, ModuleBuild(AS_IT_IS, (), cached=True))
+        dut = self._restored(as_it_is)
+        asked: Call = (loops.measure, (self._request.scenario, self._request.size, 1, 1), {})
+        self._progress("looking which modules it takes")
+        _, symbols = dut.run_alone(AS_IT_IS, [asked, (dut_symbols.kernel, (), {})])
+        if not isinstance(symbols, bytes):
+            raise InfrastructureError("the DUT sent no symbols")
+        return frozenset(name.decode() for name in _OWNED.findall(symbols))
 
     def attribute(self, before: Runnable, after: Runnable) -> Attribution:
         """Return where a cost changed between two revisions, by function; instruction clock only.

@@ -149,14 +149,15 @@ class Campaign:
         self.quest.must_make_sense()
         started = time.monotonic()
         with ExitStack() as stack:
-            searched = stack.enter_context(self._range())
             notes = Notes(self.seen, self.keep)
             judge: CostJudge | CheckJudge
             if self.quest.check:
+                searched = stack.enter_context(self._range())
                 judge = self._check_judge(searched, notes)
                 finding = self._by_check(searched, judge)
             else:
                 bed = stack.enter_context(self._bed())
+                searched = stack.enter_context(self._range(bed))
                 judge = CostJudge(searched.revisions, bed, notes, self.progress)
                 finding = replace(self._by_cost(searched, judge, bed), guests=bed.guests)
             told = _on_the_way(finding, searched.graph, notes, judge)
@@ -170,13 +171,14 @@ class Campaign:
         """
         self.quest.must_make_sense()
         with ExitStack() as stack:
-            searched = stack.enter_context(self._range(commit))
             notes = Notes(self.seen, self.keep)
             judge: CostJudge | CheckJudge
             if self.quest.check:
+                searched = stack.enter_context(self._range(None, commit))
                 judge = self._check_judge(searched, notes)
             else:
                 bed = stack.enter_context(self._bed())
+                searched = stack.enter_context(self._range(bed, commit))
                 judge = CostJudge(searched.revisions, bed, notes, self.progress)
             graph = searched.graph
             good, bad = judge.see(graph.good), judge.see(graph.names[-1])
@@ -188,12 +190,14 @@ class Campaign:
                 )
             return judge.side(judge.see(commit), good, bad)
 
-    def _range(self, *also: str) -> AbstractContextManager[Range]:
+    def _range(self, bed: Bed | None = None, *also: str) -> AbstractContextManager[Range]:
         quest, store = self.quest, Store.default()
+        runs = bed.loaded if bed and bed.exact else None
         if not quest.tree:
             return range_of_series(quest.options, store, self.progress)
         ends = quest.good, quest.bad
-        return range_of_tree(Path(quest.tree), ends, quest.options, store, self.progress, also)
+        tree = Path(quest.tree)
+        return range_of_tree(tree, ends, quest.options, store, self.progress, also, runs)
 
     def _bed(self) -> Bed:
         quest = self.quest

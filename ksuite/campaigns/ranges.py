@@ -66,6 +66,7 @@ def range_of_tree(
     store: Store,
     progress: Callable[[str], None],
     also: Sequence[str] = (),
+    runs: Callable[[KernelSource], frozenset[str]] | None = None,
 ) -> Iterator[Range]:
     """Yield what two revisions of a git tree have between them.
 
@@ -75,6 +76,7 @@ def range_of_tree(
     :param ends: the good and the bad revision.
     :param options: its series is put on top of each revision, if there is any.
     :param also: commits to be built that may not be between them.
+    :param runs: returns which modules of a kernel matter; all that it has, if there is none.
     :raises UserError: there is no such range.
     """
     configuration = read_configuration((*USUAL, *options.config))
@@ -100,6 +102,8 @@ def range_of_tree(
         revisions: Revisions
         try:
             targets = _planned(source, contents.top, counts, options, store)
+            if runs is not None:
+                targets, counts = _that_run(targets, counts, runs(source))
             told = contents.telling(counts)
             revisions = ModuleRevisions(source, contents.top, targets, told, store, patches)
         except NeedsFullBuild as why:
@@ -136,6 +140,29 @@ def _planned(
     if options.build is Build.FULL:
         raise NeedsFullBuild(ASKED_FOR)
     return plan_once(source, top, files, store)
+
+
+def _that_run(
+    targets: Sequence[ModuleTarget], files: frozenset[str], loaded: frozenset[str]
+) -> tuple[tuple[ModuleTarget, ...], frozenset[str]]:
+    """Return the modules that are loaded, and the files that may get into one of them.
+
+    :raises NothingToCompare: none is.
+    """
+    running = tuple(target for target in targets if target.name in loaded)
+    if not running:
+        names = ", ".join(target.name for target in targets)
+        raise NothingToCompare(f"what differs is in {names}, and this cost takes none of them")
+    idle = [target for target in targets if target not in running]
+    sources = {part for target in idle for part in target.objects}
+    sources -= {part for target in running for part in target.objects}
+    places = {target.directory for target in idle} - {target.directory for target in running}
+
+    def is_idle(file: str) -> bool:
+        beside = any(file.startswith(f"{place}/") for place in places)
+        return beside or f"{file.removesuffix('.c')}.o" in sources
+
+    return running, frozenset(file for file in files if not is_idle(file))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
 
 _INERT_DIRECTORIES = ("Documentation/", "samples/", "tools/testing/")
-_INERT_NAMES = {"MAINTAINERS", "CREDITS", ".mailmap", ".gitignore"}
+_INERT_NAMES = {"MAINTAINERS", "CREDITS", "README", "TODO", ".mailmap", ".gitignore"}
 
 
 FORMAT = "3"
