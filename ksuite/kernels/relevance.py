@@ -26,6 +26,7 @@ OURS = {"x86"}
 _DECIDING = ("Makefile", "Kbuild", "Kconfig")
 _TOOLS_USED = ("tools/objtool/", "tools/lib/", "tools/include/", "tools/arch/x86/", "tools/build/")
 """Of the tools, a kernel's build makes objtool, and resolve_btfids of its libraries."""
+_BUILD_TOOLS = ("scripts", "tools", "usr")
 
 
 def that_count(source: KernelSource, tree: Path, files: Iterable[str]) -> frozenset[str]:
@@ -68,7 +69,7 @@ def _is_not_compiled(source: KernelSource, tree: Path, file: str) -> bool:
         ),
         None,
     )
-    if nearest is None:
+    if nearest is None or _makes_programs(tree, nearest):
         return False
     try:
         directory = evaluate(source, tree, nearest)
@@ -80,6 +81,13 @@ def _is_not_compiled(source: KernelSource, tree: Path, file: str) -> bool:
         wanted in objects and f"kernel/{nearest}/{name}" in built
         for name, objects in directory.modules.items()
     )
+
+
+def _makes_programs(tree: Path, directory: str) -> bool:
+    """Say whether a directory may hold sources of what runs while a kernel is built."""
+    makefile = makefile_of(tree, directory)
+    text = makefile.read_text(encoding="utf-8", errors="replace") if makefile else ""
+    return directory.startswith(_BUILD_TOOLS) or "progs" in text
 
 
 def _knows(directory: Directory, file: str) -> bool:
