@@ -86,7 +86,7 @@ class CostJudge:
         :raises InfrastructureError: it can't be told, and that is not the revision's fault.
         """
         known = self._notes.seen.get(revision)
-        if known is not None and (len(known.costs) >= guests or not known.costs):
+        if known is not None and _suffices(known, guests):
             return known
         try:
             self._progress(f"building {revision[:12]}")
@@ -95,7 +95,7 @@ class CostJudge:
             return self._notes.put(unjudged(revision, error))
         if known is None and (like := self._notes.like(revision, runnable.code)):
             known = self._notes.put(like)
-            if len(known.costs) >= guests or not known.costs:
+            if _suffices(known, guests):
                 return known
         return self._notes.put(self._measured(revision, runnable, known, guests))
 
@@ -112,7 +112,8 @@ class CostJudge:
         return 1 if abs(seen.cost - bad.cost) < abs(seen.cost - good.cost) else -1
 
     def _measured(self, revision: str, runnable: Runnable, known: Seen | None, guests: int) -> Seen:
-        seen = known or Seen(revision, MEASURED, code=runnable.code)
+        untold = Seen(revision, MEASURED, code=runnable.code)
+        seen = known if known is not None and known.costs else untold
         try:
             while len(seen.costs) < guests:
                 self._progress(f"measuring {revision[:12]}")
@@ -121,6 +122,14 @@ class CostJudge:
         except (KernelFault, DutError, DoesNotBoot) as error:
             return replace(unjudged(revision, error), code=runnable.code)
         return seen
+
+
+def _suffices(known: Seen, guests: int) -> bool:
+    """Say whether nothing more is to be learned: what broke once breaks again."""
+    if known.costs:
+        return len(known.costs) >= guests
+    # Somebody's word is as good as a cost, where one is enough.
+    return known.result not in SIDES or guests == 1
 
 
 def unjudged(revision: str, error: KsuiteError) -> Seen:
