@@ -32,7 +32,7 @@ SHORT = 12
 SUBJECT = 60
 MOST_FUNCTIONS = 12
 WORDS = {
-    Outcome.CULPRIT: "culprit",
+    Outcome.CULPRIT: "this revision",
     Outcome.STEPS: "several revisions have a part each; the largest",
     Outcome.DRIFT: "a drift: no revision by itself changes as much as counts",
     Outcome.NONE: "nothing to find: both ends are alike",
