@@ -215,9 +215,11 @@ def _run(
         shutil.rmtree(place.out)
         raise store.disk_full()
     kept = store.keep_log(job.key, log)
-    if make.host_at_fault or not make.errors:
+    # Who changes a tree has seen it built as it is, or refused with an error of its own.
+    fault = make.fault_of_source(builds_without=bool(job.changed))
+    if not fault:
         raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{make.last}")
-    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{make.errors}")
+    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{fault}")
 
 
 def _collect(job: _Job, place: Workplace, into: Path) -> None:
