@@ -111,7 +111,7 @@ class Builder:
         try:
             return build_kernel(tree, self.configuration, patches, self.store, told)
         except DoesNotCompile as error:
-            if variant == CANDIDATE:
+            if variant == CANDIDATE or self.unpatched:
                 raise
             msg = f"there is nothing to compare with: without the series, {error}"
             raise NothingToCompare(msg) from error

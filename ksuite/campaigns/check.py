@@ -13,6 +13,7 @@ from ksuite.campaigns.preparing import conditions_of, snapshot_of
 from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.errors import (
     DoesNotBoot,
+    DoesNotCompile,
     InfrastructureError,
     KernelFault,
     NothingToCompare,
@@ -69,14 +70,25 @@ class Check:
         self._kvm = False
         self.bench: Bench
         with ExitStack() as held:
-            self.source: KernelSource = find_source(
-                options.kernel, self._store, self._configuration, held, progress
-            )
+            self.source: KernelSource = self._find_source(held)
             self.series: Series = series_for(series, self.source)
             self.suites = tuple(suites) or suites_for(self.series.files)
             self.spec = options.spec(self.suites)
             # Nobody else may change the files of a revision before they are built.
             self._held = held.pop_all()
+
+    def _find_source(self, held: ExitStack) -> KernelSource:
+        options = self.options
+        try:
+            return find_source(
+                options.kernel, self._store, self._configuration, held, self.progress
+            )
+        except DoesNotCompile as error:
+            if options.unpatched:
+                # It is what is judged.
+                raise
+            msg = f"there is nothing to compare with: {options.kernel} without the series, {error}"
+            raise NothingToCompare(msg) from error
 
     def __enter__(self) -> Self:
         """Build both variants, and what guests are restored from.

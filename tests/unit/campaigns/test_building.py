@@ -142,6 +142,13 @@ def test_whose_fault_it_is_that_a_kernel_does_not_compile(bench: Bench) -> None:
         bench.build(Build.FULL)
 
 
+def test_source_that_is_judged_as_it_is_has_to_compile(bench: Bench) -> None:
+    bench.unpatched = True
+    bench.kernels_fail = {0: BROKEN}
+    with pytest.raises(DoesNotCompile, match=r"net/core/dev\.c:1:1"):
+        bench.build(Build.FULL)
+
+
 def test_kernel_without_a_source(bench: Bench) -> None:
     bench.source = kernel("image,modules")
     for unpatched, wanted, said in (

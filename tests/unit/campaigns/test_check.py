@@ -16,6 +16,7 @@ from ksuite.campaigns.options import CheckOptions
 from ksuite.campaigns.suites import TC, VHOST
 from ksuite.errors import (
     DoesNotBoot,
+    DoesNotCompile,
     InfrastructureError,
     KernelFault,
     NothingToCompare,
@@ -91,6 +92,21 @@ def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None
     assert (module.name, module.code_digest) == ("act_mirred", code_digest(distro))
     patched = Check(CheckOptions(""), [TC])._build().builds
     assert module.code_digest not in {patched[name].modules[0].code_digest for name in VARIANTS}
+
+
+@pytest.mark.parametrize(
+    ("unpatched", "error", "code"), [(False, NothingToCompare, 4), (True, DoesNotCompile, 1)]
+)
+def test_kernel_that_does_not_compile_before_the_series(
+    monkeypatch: pytest.MonkeyPatch, unpatched: bool, error: type[KsuiteError], code: int
+) -> None:
+    def find_source(*_: object) -> None:
+        raise DoesNotCompile("the kernel does not compile: net/core/dev.c:1:1: error: no")
+
+    monkeypatch.setattr(module, "find_source", find_source)
+    with pytest.raises(error, match=r"net/core/dev\.c:1:1") as caught:
+        Check(CheckOptions("", kernel="g@HEAD", unpatched=unpatched), [VHOST])
+    assert caught.value.exit_code == code
 
 
 @pytest.fixture
