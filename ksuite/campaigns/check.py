@@ -14,6 +14,7 @@ from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.errors import (
     DoesNotBoot,
     DoesNotCompile,
+    GuestNotReady,
     InfrastructureError,
     KernelFault,
     NothingToCompare,
@@ -171,9 +172,11 @@ class Check:
     def _others(self, candidate: KernelSource) -> dict[str, Snapshot]:
         try:
             return {CANDIDATE: self._snapshot(candidate)}
-        except KernelFault as fault:
-            told = f"with the series the kernel does not come up: {fault}\n{fault.console}"
-            raise DoesNotBoot(told) from fault
+        except (KernelFault, GuestNotReady) as fault:
+            # The base has come up on this host.
+            told = f"with the series the kernel does not come up: {fault}"
+            console = fault.console if isinstance(fault, KernelFault) else ""
+            raise DoesNotBoot(f"{told}\n{console}".rstrip()) from fault
 
     @property
     def kernel(self) -> KernelSource:

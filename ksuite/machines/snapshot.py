@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.dut import setup as dut_setup
-from ksuite.errors import DutError, InfrastructureError, NothingToCompare
+from ksuite.errors import DutError, GuestNotReady, InfrastructureError, NothingToCompare
 from ksuite.kernels.store import digest, file_digest, run_directory
 from ksuite.machines.emulator import emulator
 from ksuite.machines.image import kernel_image, root_image
@@ -74,7 +74,8 @@ def take_snapshot(
     :param imports: modules of `ksuite.dut` that are to be imported and prepared in it.
     :raises UserError: the recipe asks for a package that does not exist.
     :raises KernelFault: the kernel breaks before its guest is ready.
-    :raises InfrastructureError: no guest comes up, or there is no room for it.
+    :raises GuestNotReady: the kernel does not get there, and does not say why.
+    :raises InfrastructureError: no guest can be run, or there is no room for it.
     """
     root = root_image(recipe, store, progress)
     kernel = kernel_image(source, recipe, store, progress)
@@ -140,7 +141,7 @@ def _boot_and_save(
             machine.save(state)
         except (DutError, NothingToCompare) as fault:
             msg = f"{files.kernel.name} could not be made ready: {fault}"
-            raise InfrastructureError(msg) from fault
+            raise GuestNotReady(msg) from fault
         release = machine.release
     facts = {"release": release, "state": file_digest(state)}
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")

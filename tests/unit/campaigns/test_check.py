@@ -17,6 +17,7 @@ from ksuite.campaigns.suites import TC, VHOST
 from ksuite.errors import (
     DoesNotBoot,
     DoesNotCompile,
+    GuestNotReady,
     InfrastructureError,
     KernelFault,
     NothingToCompare,
@@ -139,3 +140,30 @@ def test_kernel_that_does_not_boot(
         check._prepare()
     assert caught.value.exit_code == code
     assert "[ 1.0] the console" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault", "error", "code"),
+    [
+        (CANDIDATE, GuestNotReady("no agent within 300 s"), DoesNotBoot, 1),
+        (CANDIDATE, InfrastructureError("no room for it"), InfrastructureError, 3),
+        (BASE, GuestNotReady("no agent within 300 s"), InfrastructureError, 3),
+    ],
+)
+def test_kernel_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, broken: str, fault: KsuiteError, error: type, code: int
+) -> None:
+    """A hang as it boots is the series' fault where the base came up; a full disk never is."""
+
+    def snapshot_of(kernel: KernelSource, *_: Any) -> None:
+        if kernel.name == "mute":
+            raise fault
+
+    monkeypatch.setattr(module, "snapshot_of", snapshot_of)
+    check = Check(CheckOptions(""), [VHOST])
+    kernels = dict.fromkeys(VARIANTS, check.source)
+    kernels[broken] = replace(check.source, name="mute")
+    check.variants = Variants({}, kernels, "whole kernels")
+    with pytest.raises(error, match=str(fault)) as caught, check._stack:
+        check._prepare()
+    assert caught.value.exit_code == code
