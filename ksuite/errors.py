@@ -113,3 +113,10 @@ class DutError(KsuiteError):
     def __init__(self, text: str, remote_traceback: str = "") -> None:
         super().__init__(text)
         self.remote_traceback = remote_traceback
+
+
+def as_ours(error: Exception, doing: str) -> KsuiteError:
+    """Return an error as one of these: what the operating system refuses is infrastructure."""
+    if isinstance(error, KsuiteError):
+        return error
+    return InfrastructureError(f"{doing} failed: {error}")
