@@ -179,7 +179,8 @@ def _configured(
         _run(job, place, ["config"], store, progress)
         config = into / "config"
         config.write_bytes(read_unfollowed(place.out / CONFIG, CONFIG_BYTES))
-        job.configuration.check(config, Kconfig(job.tree.path), job.tree.version)
+        kconfig = Kconfig(job.tree.path, job.changed)
+        job.configuration.check(config, kconfig, job.tree.version)
 
     tools = f"{job.compiler}\n{version_of([tool('ld', 'binutils')])}"
     key = config_key(job.tree.path, job.changed, job.fragment, tools)
