@@ -21,7 +21,7 @@ from ksuite.errors import (
     UserError,
 )
 from ksuite.kernels.fragments import USUAL, read_configuration
-from ksuite.kernels.kconfig import values
+from ksuite.kernels.kconfig import added_symbols, values
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KNOWN
@@ -66,7 +66,9 @@ class Check:
         ours = options.kernel != "distro" or options.build is Build.FULL
         if ours and not options.restores:
             raise UserError(f"{options.kernel} {FROM_IMAGE}")
-        self._configuration = read_configuration((*USUAL, *options.config))
+        configuration = read_configuration((*USUAL, *options.config))
+        added = () if options.unpatched else added_symbols(series.patches)
+        self._configuration = configuration.for_series(added)
         self._stack = ExitStack()
         self._kvm = False
         self.bench: Bench

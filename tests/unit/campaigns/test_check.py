@@ -95,6 +95,28 @@ def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None
     assert module.code_digest not in {patched[name].modules[0].code_digest for name in VARIANTS}
 
 
+ADDING = """\
+diff --git a/drivers/vhost/Kconfig b/drivers/vhost/Kconfig
+--- a/drivers/vhost/Kconfig
++++ b/drivers/vhost/Kconfig
+@@ -1,1 +1,3 @@
++config VHOST_SPEEDY
++\tbool "faster"
+ # SPDX-License-Identifier: GPL-2.0-only
+"""
+
+
+@pytest.mark.parametrize(("unpatched", "added"), [(False, {"VHOST_SPEEDY"}), (True, set())])
+def test_kernel_without_the_series_need_not_know_what_it_adds(
+    tmp_path: Path, unpatched: bool, added: set[str]
+) -> None:
+    series, fragment = tmp_path / "speedy.patch", tmp_path / "own.config"
+    series.write_text(ADDING)
+    fragment.write_text("CONFIG_VHOST_SPEEDY=y\n")
+    options = CheckOptions(str(series), config=(str(fragment),), unpatched=unpatched)
+    assert Check(options, [VHOST])._configuration.added == added
+
+
 @pytest.mark.parametrize(
     ("unpatched", "error", "code"), [(False, NothingToCompare, 4), (True, DoesNotCompile, 1)]
 )
@@ -151,7 +173,11 @@ def test_kernel_that_does_not_boot(
     ],
 )
 def test_kernel_that_says_nothing(
-    monkeypatch: pytest.MonkeyPatch, broken: str, fault: KsuiteError, error: type, code: int
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+    fault: KsuiteError,
+    error: type[KsuiteError],
+    code: int,
 ) -> None:
     """A hang as it boots is the series' fault where the base came up; a full disk never is."""
 
