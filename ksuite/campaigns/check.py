@@ -7,7 +7,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from ksuite.campaigns.bench import DEBUGS, Bench, Prepared
-from ksuite.campaigns.building import Builder, Variants
+from ksuite.campaigns.building import (
+    ASKED_FOR,
+    ASKED_FOR_BY_CONFIG,
+    Builder,
+    Variants,
+    build_of,
+    is_somebodys,
+)
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.preparing import conditions_of, snapshot_of
 from ksuite.campaigns.suites import Suite, exercised, suites_for
@@ -63,7 +70,7 @@ class Check:
         self._store = Store.default()
         # What is no series needs no kernel fetched to say so.
         series = read_series(options.series or suites[0].series)
-        ours = options.kernel != "distro" or options.build is Build.FULL
+        ours = options.kernel != "distro" or build_of(options) is Build.FULL
         if ours and not options.restores:
             raise UserError(f"{options.kernel} {FROM_IMAGE}")
         configuration = read_configuration((*USUAL, *options.config))
@@ -74,6 +81,7 @@ class Check:
         self.bench: Bench
         with ExitStack() as held:
             self.source: KernelSource = self._find_source(held)
+            _must_heed_config(options, self.source)
             self.series: Series = series_for(series, self.source)
             self.suites = tuple(suites) or suites_for(self.series.files)
             self.spec = options.spec(self.suites)
@@ -153,7 +161,8 @@ class Check:
             self.progress,
             unpatched=self.options.unpatched,
         )
-        variants = builder.build(self.options.build)
+        why = ASKED_FOR_BY_CONFIG if self.options.build is Build.AUTO else ASKED_FOR
+        variants = builder.build(build_of(self.options), why)
         if not self.options.restores and variants.kernels[BASE] != self.source:
             raise UserError(f"a kernel that was built {FROM_IMAGE}: {variants.how}")
         return variants
@@ -227,6 +236,14 @@ class Check:
         if snapshot is None:
             return "booted by virtme-ng on this host's root"
         return f"restored, image {snapshot.digest[:12]}"
+
+
+def _must_heed_config(options: CheckOptions, source: KernelSource) -> None:
+    """Refuse fragments for a kernel that its owner has built and nobody builds again."""
+    heeded = source.build_id or is_somebodys(options.kernel)
+    if options.config and not heeded and options.build is not Build.FULL:
+        remedy = "--build full has it built anew" if source.tree else "give its source"
+        raise UserError(f"{source.name} is built, in a configuration of its own: {remedy}")
 
 
 def _likely_reason(kernel: KernelSource) -> str:

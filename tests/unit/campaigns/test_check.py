@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ksuite.campaigns import check as module
-from ksuite.campaigns.building import Variants
+from ksuite.campaigns.building import Builder, Variants
 from ksuite.campaigns.check import Check
-from ksuite.campaigns.options import CheckOptions
+from ksuite.campaigns.options import Build, CheckOptions
 from ksuite.campaigns.suites import TC, VHOST
 from ksuite.errors import (
     DoesNotBoot,
@@ -24,6 +24,8 @@ from ksuite.errors import (
     UserError,
 )
 from ksuite.kernels.build import code_digest
+from ksuite.kernels.trees import Tree
+from ksuite.machines.machine import Root
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
 
 if TYPE_CHECKING:
@@ -130,6 +132,56 @@ def test_kernel_that_does_not_compile_before_the_series(
     with pytest.raises(error, match=r"net/core/dev\.c:1:1") as caught:
         Check(CheckOptions("", kernel="g@HEAD", unpatched=unpatched), [VHOST])
     assert caught.value.exit_code == code
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    fragment = tmp_path / "own.config"
+    fragment.write_text("CONFIG_KASAN=y\n")
+    return fragment
+
+
+def test_configuration_of_ours_is_one_of_whole_kernels(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules that are built against the distro's kernel would pass without KASAN."""
+    asked: list[tuple[Build, str]] = []
+
+    def build(_: object, wanted: Build, why: str) -> Variants:
+        asked.append((wanted, why))
+        return Variants({}, dict.fromkeys(VARIANTS, source), "nothing")
+
+    monkeypatch.setattr(Builder, "build", build)
+    check = Check(CheckOptions("", config=(str(own),)), [VHOST])
+    source = check.source
+    check._build()
+    Check(CheckOptions(""), [VHOST])._build()
+    assert asked[0] == (Build.FULL, "asked for by --config")
+    assert asked[1][0] is Build.AUTO
+
+
+def test_configuration_of_ours_is_refused_where_nothing_of_it_is_built(
+    own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = (str(own),)
+    with pytest.raises(UserError, match="--config is of whole kernels, and --build module"):
+        Check(CheckOptions("", config=config, build=Build.MODULE), [VHOST])
+    with pytest.raises(UserError, match="distro runs from our image"):
+        Check(CheckOptions("", config=config, root=Root.HOST), [VHOST])
+    distro = Check(CheckOptions(""), [VHOST]).source
+    theirs = replace(distro, name="theirs", tarball=None)
+
+    def check(source: KernelSource, **options: Any) -> Check:
+        monkeypatch.setattr(module, "find_source", lambda *_: source)
+        return Check(CheckOptions("", kernel="theirs", config=config, **options), [VHOST])
+
+    with pytest.raises(UserError, match=r"theirs is built.*give its source"):
+        check(theirs)
+    tree = Tree(tmp_path, "5eed", "0r161n")
+    with pytest.raises(UserError, match=r"theirs is built.*--build full"):
+        check(replace(theirs, tree=tree))
+    assert check(replace(theirs, tree=tree), build=Build.FULL).source.tree == tree
+    assert check(replace(theirs, tree=tree, build_id="aa")).source.build_id == "aa"
 
 
 @pytest.fixture
