@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except KsuiteError as error:
         return _refuse(error, getattr(options, "json", None))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         return _refuse(InfrastructureError(str(error)), getattr(options, "json", None))
     except KeyboardInterrupt:
         print("ksuite: interrupted", file=sys.stderr)

@@ -12,6 +12,7 @@
      +- NothingToCompare        exit 4   nothing to run, or not comparable
      |   +- NeedsFullBuild
      +- InfrastructureError     exit 3   ours or the host's fault, never the patch's
+     |   +- GuestNotReady                unless a guest like it with another kernel was
      +- KernelFault             exit 1   the kernel under test broke: splat, panic, hang, leak
      +- DutError                exit 1   a kernel interface answered with an error on the DUT
 """
@@ -76,6 +77,14 @@ class InfrastructureError(KsuiteError):
     """The host, a tool or ksuite itself is at fault, never the patch."""
 
 
+class GuestNotReady(InfrastructureError):
+    """A guest started, and its kernel never got to the point where it can be asked anything.
+
+    By itself that says nothing of the kernel: it may lack what a DUT takes. Where the kernel
+    without the series did come up, it is the series' fault.
+    """
+
+
 class KernelFault(KsuiteError):
     """The kernel under test broke.
 
@@ -104,3 +113,10 @@ class DutError(KsuiteError):
     def __init__(self, text: str, remote_traceback: str = "") -> None:
         super().__init__(text)
         self.remote_traceback = remote_traceback
+
+
+def as_ours(error: Exception, doing: str) -> KsuiteError:
+    """Return an error as one of these: what the operating system refuses is infrastructure."""
+    if isinstance(error, KsuiteError):
+        return error
+    return InfrastructureError(f"{doing} failed: {error}")

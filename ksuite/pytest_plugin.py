@@ -28,6 +28,7 @@ from ksuite.errors import (
     KsuiteError,
     NothingToCompare,
     UserError,
+    as_ours,
 )
 from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock, Root
@@ -198,8 +199,8 @@ def _prepare(config: pytest.Config, nodes: Sequence[str]) -> None:
             check.must_fit(check.suites)
             run.check = run.stack.enter_context(check)
             run.bench = check.bench
-    except KsuiteError as error:
-        run.error = error
+    except (KsuiteError, OSError, UnicodeError) as error:
+        run.error = as_ours(error, "preparing the series")
         # pytest prints our summary only after codes that it knows; ours takes its place later.
         pytest.exit("the series was not judged", returncode=pytest.ExitCode.TESTS_FAILED)
     if xml := config.stash.get(xml_key, None):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from ksuite.campaigns.options import Build
 from ksuite.errors import DoesNotCompile, NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild, build_modules
+from ksuite.kernels.debian import DEBIAN
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.full import build_kernel, facts_of, read_built
 from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series
-from ksuite.kernels.source import KernelSource, check_compiler, unpack
+from ksuite.kernels.source import KNOWN, KernelSource, check_compiler, unpack
 from ksuite.kernels.store import Store
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS
 
@@ -22,10 +23,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ksuite.campaigns.options import CheckOptions
     from ksuite.kernels.series import Patch
     from ksuite.kernels.trees import Tree
 
 ASKED_FOR = "asked for"
+ASKED_FOR_BY_CONFIG = "asked for by --config"
+
+
+def build_of(options: CheckOptions) -> Build:
+    """Return what is built: modules of somebody else's kernel have no configuration of ours.
+
+    :raises UserError: fragments are given, and nothing but such modules.
+    """
+    if not options.config or not is_somebodys(options.kernel):
+        return options.build
+    if options.build is Build.MODULE:
+        raise UserError(
+            f"--config is of whole kernels, and --build module takes {options.kernel}'s own: leave "
+            "one of them out"
+        )
+    return Build.FULL
+
+
+def is_somebodys(kernel: str) -> bool:
+    """Say whether a kernel of this name is a distribution's own build."""
+    return kernel in KNOWN or kernel.startswith(DEBIAN)
 
 
 @dataclass(frozen=True)
@@ -55,16 +78,17 @@ class Builder:
     progress: Callable[[str], None]
     unpatched: bool = False
 
-    def build(self, wanted: Build) -> Variants:
+    def build(self, wanted: Build, asked_for: str = ASKED_FOR) -> Variants:
         """Return both variants.
 
+        :param asked_for: how whole kernels were, if they were.
         :raises NeedsFullBuild: modules are wanted, and won't do.
         :raises KsuiteError: the series can't be built; each kind has its exit code.
         """
         if self.source.tree is None and self.source.tarball is None:
             return self._as_it_is(wanted)
         if wanted is Build.FULL:
-            return self._kernels(ASKED_FOR)
+            return self._kernels(asked_for)
         try:
             return self._modules()
         except NeedsFullBuild as why:
@@ -111,7 +135,7 @@ class Builder:
         try:
             return build_kernel(tree, self.configuration, patches, self.store, told)
         except DoesNotCompile as error:
-            if variant == CANDIDATE:
+            if variant == CANDIDATE or self.unpatched:
                 raise
             msg = f"there is nothing to compare with: without the series, {error}"
             raise NothingToCompare(msg) from error

@@ -7,19 +7,28 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from ksuite.campaigns.bench import DEBUGS, Bench, Prepared
-from ksuite.campaigns.building import Builder, Variants
+from ksuite.campaigns.building import (
+    ASKED_FOR,
+    ASKED_FOR_BY_CONFIG,
+    Builder,
+    Variants,
+    build_of,
+    is_somebodys,
+)
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.preparing import conditions_of, snapshot_of
 from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.errors import (
     DoesNotBoot,
+    DoesNotCompile,
+    GuestNotReady,
     InfrastructureError,
     KernelFault,
     NothingToCompare,
     UserError,
 )
 from ksuite.kernels.fragments import USUAL, read_configuration
-from ksuite.kernels.kconfig import values
+from ksuite.kernels.kconfig import added_symbols, values
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KNOWN
@@ -61,22 +70,36 @@ class Check:
         self._store = Store.default()
         # What is no series needs no kernel fetched to say so.
         series = read_series(options.series or suites[0].series)
-        ours = options.kernel != "distro" or options.build is Build.FULL
+        ours = options.kernel != "distro" or build_of(options) is Build.FULL
         if ours and not options.restores:
             raise UserError(f"{options.kernel} {FROM_IMAGE}")
-        self._configuration = read_configuration((*USUAL, *options.config))
+        configuration = read_configuration((*USUAL, *options.config))
+        added = () if options.unpatched else added_symbols(series.patches)
+        self._configuration = configuration.for_series(added)
         self._stack = ExitStack()
         self._kvm = False
         self.bench: Bench
         with ExitStack() as held:
-            self.source: KernelSource = find_source(
-                options.kernel, self._store, self._configuration, held, progress
-            )
+            self.source: KernelSource = self._find_source(held)
+            _must_heed_config(options, self.source)
             self.series: Series = series_for(series, self.source)
             self.suites = tuple(suites) or suites_for(self.series.files)
             self.spec = options.spec(self.suites)
             # Nobody else may change the files of a revision before they are built.
             self._held = held.pop_all()
+
+    def _find_source(self, held: ExitStack) -> KernelSource:
+        options = self.options
+        try:
+            return find_source(
+                options.kernel, self._store, self._configuration, held, self.progress
+            )
+        except DoesNotCompile as error:
+            if options.unpatched:
+                # It is what is judged.
+                raise
+            msg = f"there is nothing to compare with: {options.kernel} without the series, {error}"
+            raise NothingToCompare(msg) from error
 
     def __enter__(self) -> Self:
         """Build both variants, and what guests are restored from.
@@ -138,7 +161,8 @@ class Check:
             self.progress,
             unpatched=self.options.unpatched,
         )
-        variants = builder.build(self.options.build)
+        why = ASKED_FOR_BY_CONFIG if self.options.build is Build.AUTO else ASKED_FOR
+        variants = builder.build(build_of(self.options), why)
         if not self.options.restores and variants.kernels[BASE] != self.source:
             raise UserError(f"a kernel that was built {FROM_IMAGE}: {variants.how}")
         return variants
@@ -159,9 +183,11 @@ class Check:
     def _others(self, candidate: KernelSource) -> dict[str, Snapshot]:
         try:
             return {CANDIDATE: self._snapshot(candidate)}
-        except KernelFault as fault:
-            told = f"with the series the kernel does not come up: {fault}\n{fault.console}"
-            raise DoesNotBoot(told) from fault
+        except (KernelFault, GuestNotReady) as fault:
+            # The base has come up on this host.
+            told = f"with the series the kernel does not come up: {fault}"
+            console = fault.console if isinstance(fault, KernelFault) else ""
+            raise DoesNotBoot(f"{told}\n{console}".rstrip()) from fault
 
     @property
     def kernel(self) -> KernelSource:
@@ -210,6 +236,14 @@ class Check:
         if snapshot is None:
             return "booted by virtme-ng on this host's root"
         return f"restored, image {snapshot.digest[:12]}"
+
+
+def _must_heed_config(options: CheckOptions, source: KernelSource) -> None:
+    """Refuse fragments for a kernel that its owner has built and nobody builds again."""
+    heeded = source.build_id or is_somebodys(options.kernel)
+    if options.config and not heeded and options.build is not Build.FULL:
+        remedy = "--build full has it built anew" if source.tree else "give its source"
+        raise UserError(f"{source.name} is built, in a configuration of its own: {remedy}")
 
 
 def _likely_reason(kernel: KernelSource) -> str:

@@ -10,10 +10,10 @@ import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, UserError
+from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, UserError, as_ours
 from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.sources import find_source
-from ksuite.kernels.store import Store
+from ksuite.kernels.store import Store, digest
 from ksuite.processes import tool
 from ksuite.report import json_file
 from ksuite.report.matrix import Run
@@ -28,6 +28,7 @@ ENDING_SECONDS = 15
 """What a run that is interrupted may take to end its guests."""
 RUNNER = "ksuite.runner"
 NO_FILE_NAME = r"[^\w.-]+"
+MOST_CHARACTERS = 100
 
 
 def run_all(
@@ -46,9 +47,10 @@ def run_all(
             progress(f"{kernel}: looking for it")
             with ExitStack() as held:
                 find_source(kernel, Store.default(), read_configuration(), held, progress)
-        except KsuiteError as error:
+        except (KsuiteError, OSError, UnicodeError) as error:
+            told = as_ours(error, f"looking for {kernel}")
             yield from (
-                Run(kernel, suite, int(error.exit_code), error=str(error)) for suite in suites
+                Run(kernel, suite, int(told.exit_code), error=str(told)) for suite in suites
             )
             continue
         for suite, arguments in suites.items():
@@ -57,7 +59,7 @@ def run_all(
 
 
 def _run(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> Run:
-    stem = f"{re.sub(NO_FILE_NAME, '-', kernel)}-{suite}"
+    stem = f"{_as_file_name(kernel)}-{suite}"
     told, log = (directory / f"{stem}.{kind}" for kind in ("json", "log"))
     told.unlink(missing_ok=True)
     own = ["--ks-kernel", kernel, "--ks-json", str(told), f"--junit-xml={directory}/{stem}.xml"]
@@ -70,6 +72,12 @@ def _run(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> 
         end = f"the run ended with {code} and left no result: see {log}"
         return Run(kernel, suite, int(ExitCode.INFRASTRUCTURE), error=end)
     return Run(kernel, suite, result.exit_code, result, result.error)
+
+
+def _as_file_name(kernel: str) -> str:
+    name = re.sub(NO_FILE_NAME, "-", kernel)
+    # What a path may be long is too long for one file.
+    return name if len(name) <= MOST_CHARACTERS else f"{digest(kernel)[:12]}{name[-40:]}"
 
 
 def _end_of(command: list[str], log: Path) -> int:

@@ -330,7 +330,8 @@ def _failure(job: _Job, log: str, store: Store) -> Exception:
     kept = store.keep_log(job.key, log)
     said = MakeLog(log)
     not_in_headers = _NOT_IN_HEADERS.search(log)
-    if said.host_at_fault or not (said.errors or not_in_headers):
+    fault = said.fault_of_source(builds_without=bool(job.changed))
+    if said.host_at_fault or not (fault or not_in_headers):
         return InfrastructureError(f"the module build broke off; the log is {kept}\n{said.last}")
     if not job.changed or not_in_headers:
         where = ", ".join(job.directories)
@@ -340,4 +341,4 @@ def _failure(job: _Job, log: str, store: Store) -> Exception:
         )
     unpatched = _Job(job.source, job.tree, job.targets, {})
     store.obtain("modules", unpatched.key, lambda into: _build(unpatched, into, store))
-    return DoesNotCompile(f"the series does not compile; the log is {kept}\n{said.errors}")
+    return DoesNotCompile(f"the series does not compile; the log is {kept}\n{fault}")

@@ -179,7 +179,8 @@ def _configured(
         _run(job, place, ["config"], store, progress)
         config = into / "config"
         config.write_bytes(read_unfollowed(place.out / CONFIG, CONFIG_BYTES))
-        job.configuration.check(config, Kconfig(job.tree.path), job.tree.version)
+        kconfig = Kconfig(job.tree.path, job.changed)
+        job.configuration.check(config, kconfig, job.tree.version)
 
     tools = f"{job.compiler}\n{version_of([tool('ld', 'binutils')])}"
     key = config_key(job.tree.path, job.changed, job.fragment, tools)
@@ -215,9 +216,11 @@ def _run(
         shutil.rmtree(place.out)
         raise store.disk_full()
     kept = store.keep_log(job.key, log)
-    if make.host_at_fault or not make.errors:
+    # Who changes a tree has seen it built as it is, or refused with an error of its own.
+    fault = make.fault_of_source(builds_without=bool(job.changed))
+    if not fault:
         raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{make.last}")
-    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{make.errors}")
+    raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{fault}")
 
 
 def _collect(job: _Job, place: Workplace, into: Path) -> None:

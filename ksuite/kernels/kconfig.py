@@ -15,13 +15,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from ksuite.kernels.series import Patch
 
 _SET = re.compile(r"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
 _TOKEN = re.compile(r'\s*(&&|\|\||!=|<=|>=|[!()=<>]|"[^"]*"|\'[^\']*\'|\$\([^)]*\)+|[\w.$-]+)')
 _WORD = re.compile(r"^\s*([a-z_]+)\b\s*(.*?)\s*(?:#.*)?$")
 _PROMPT = re.compile(r'^(?:bool|tristate|string|hex|int|prompt)\s+["\']')
-_TYPES = {"bool", "tristate", "string", "hex", "int", "prompt", "def_bool", "def_tristate"}
+_VALUES = {
+    "bool": ("y or n", re.compile(r"[yn]")),
+    "tristate": ("y, m or n", re.compile(r"[ymn]")),
+    "int": ("a number", re.compile(r"-?\d+")),
+    "hex": ("a number such as 0x10", re.compile(r"(0[xX])?[0-9a-fA-F]+")),
+    "string": ("a text in double quotes", re.compile(r'".*"')),
+}
+"""What symbols of a type can be: in words, and as a pattern."""
+_TYPES = {*_VALUES, "prompt", "def_bool", "def_tristate"}
 _LEVEL = {"n": 0, "m": 1, "y": 2}
 _OPENS = {"if", "menu", "choice"}
 _MOST_DEEP = 40
@@ -33,16 +44,34 @@ def values(config: Path) -> dict[str, str]:
     return {match[1]: match[2] for match in _SET.finditer(text)}
 
 
+def added_symbols(patches: Iterable[Patch]) -> set[str]:
+    """Return the symbols that patches define in Kconfig files, some of which may not be new."""
+    touching = (patch.text for patch in patches if any(map(is_kconfig, patch.files)))
+    return {name for text in touching for name in _defined(text, r"\+")}
+
+
+def is_kconfig(file: str) -> bool:
+    """Say whether a file is one that defines symbols, by its name."""
+    return file.rpartition("/")[2].startswith("Kconfig")
+
+
+def _defined(text: bytes, before: str) -> set[str]:
+    pattern = rf"^{before}\s*(?:menu)?config\s+(\w+)\s*$"
+    return set(re.findall(pattern, text.decode(errors="replace"), re.MULTILINE))
+
+
 @dataclass
 class _Definition:
     """One place where a symbol is defined.
 
     :param conditions: all must hold for it to be chosen.
+    :param type: empty where another place says it.
     """
 
     place: str
     conditions: list[str]
     prompt: bool = False
+    type: str = ""
 
 
 @dataclass
@@ -54,10 +83,14 @@ class _Block:
 
 
 class Kconfig:
-    """The symbols of a kernel for x86."""
+    """The symbols of a kernel for x86.
 
-    def __init__(self, tree: Path) -> None:
+    :param changed: content of the files that patches leave different, None for removed ones.
+    """
+
+    def __init__(self, tree: Path, changed: Mapping[str, bytes | None] | None = None) -> None:
         self._tree = tree
+        self._changed = changed or {}
         self._definitions: dict[str, list[_Definition]] = defaultdict(list)
         self._selected: dict[str, list[str]] = defaultdict(list)
 
@@ -67,9 +100,17 @@ class Kconfig:
         self._read("Kconfig", [], 0)
         return frozenset(self._definitions)
 
+    def adds(self, name: str) -> bool:
+        """Whether a Kconfig file that patches have changed defines a symbol, read or not."""
+        files = (text for file, text in self._changed.items() if text and is_kconfig(file))
+        return any(name in _defined(text, "") for text in files)
+
     def why(self, name: str, wanted: str, have: dict[str, str]) -> str:
         """Say why a symbol of `names` has not got a value that it was asked to have."""
         definitions = self._definitions[name]
+        of_type = next((one.type for one in definitions if one.type), "")
+        if of_type and not _VALUES[of_type][1].fullmatch(wanted):
+            return f"it takes {_VALUES[of_type][0]} ({definitions[0].place})"
         if wanted == "n":
             by = [other for other in self._selected[name] if have.get(other, "n") != "n"]
             return f"selected by {', '.join(by)}" if by else "it can't be turned off"
@@ -89,11 +130,17 @@ class Kconfig:
         return list(dict.fromkeys(part for part in parts if _level(part, have) < level))
 
     def _read(self, file: str, outside: list[str], depth: int) -> None:
+        content = None if depth > _MOST_DEEP else self._content(file)
+        if content is not None:
+            text = content.decode(errors="replace").replace("\\\n", " ")
+            _Reader(self, file, outside, depth).read(text)
+
+    def _content(self, file: str) -> bytes | None:
+        """Return what is in a file; None where there is none."""
+        if file in self._changed:
+            return self._changed[file]
         path = self._tree / file
-        if depth > _MOST_DEEP or not path.is_file():
-            return
-        text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
-        _Reader(self, file, outside, depth).read(text)
+        return path.read_bytes() if path.is_file() else None
 
     def source(self, file: str, outside: list[str], depth: int) -> None:
         """Read a file that another one names."""
@@ -182,8 +229,14 @@ class _Reader:
             return
         elif word in _TYPES:
             self._definition.prompt |= _PROMPT.match(line.strip()) is not None
+            self._definition.type = self._definition.type or _type_of(word)
         elif word in {"select", "imply"}:
             self._kconfig.select(self._name, rest.split(maxsplit=1)[0])
+
+
+def _type_of(word: str) -> str:
+    name = word.removeprefix("def_")
+    return name if name in _VALUES else ""
 
 
 def _conjuncts(expression: str) -> list[str]:

@@ -20,6 +20,7 @@ from ksuite.errors import UserError
 from ksuite.kernels.debian import DEBIAN, RELEASES, debian_source
 from ksuite.kernels.full import build_kernel, read_built
 from ksuite.kernels.given import built_tree, image_with_modules
+from ksuite.kernels.looking import looking_at
 from ksuite.kernels.source import KNOWN, KernelSource, distro_source, unpack_tarball
 from ksuite.kernels.trees import checked_out, must_be_kernel
 
@@ -46,11 +47,22 @@ def find_source(
 
     :param configuration: what kernels are built with.
     :param held: keeps others from changing a revision's files until it is closed.
-    :raises UserError: there is no such kernel.
+    :raises UserError: there is no such kernel, or it can't be read.
     :raises DoesNotCompile: it can't be built.
     :raises InfrastructureError: parts of it are missing, or can't be fetched.
     """
     must_be_known(name)
+    with looking_at(name):
+        return _found(name, store, configuration, held, progress)
+
+
+def _found(
+    name: str,
+    store: Store,
+    configuration: Configuration,
+    held: ExitStack,
+    progress: Callable[[str], None],
+) -> KernelSource:
     if name in KNOWN:
         return distro_source(name)
     if name.startswith(DEBIAN):
@@ -70,7 +82,8 @@ def must_be_known(name: str) -> None:
     :raises UserError: it lists the known ones.
     """
     known = [*sorted(KNOWN), *(f"{DEBIAN}{series}" for series in RELEASES)]
-    form = "@" in name or "," in name or name.endswith(TARBALLS) or Path(name).is_dir()
+    with looking_at(name):
+        form = "@" in name or "," in name or name.endswith(TARBALLS) or Path(name).is_dir()
     if name not in known and (not form or name.startswith(DEBIAN)):
         msg = f"unknown kernel {name!r}: known are {', '.join(known)}; or give {FORMS}"
         raise UserError(msg)

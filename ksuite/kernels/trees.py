@@ -46,7 +46,8 @@ class Tree:
     @property
     def version(self) -> str:
         """What ``make kernelversion`` says, without what is no number."""
-        found = dict(_VERSION.findall((self.path / "Makefile").read_text(encoding="utf-8")))
+        text = (self.path / "Makefile").read_text(encoding="utf-8", errors="replace")
+        found = dict(_VERSION.findall(text))
         return ".".join(found.get(part, "0") for part in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
 
 

@@ -18,7 +18,13 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
-from ksuite.errors import DutError, InfrastructureError, KernelFault, NothingToCompare
+from ksuite.errors import (
+    DutError,
+    GuestNotReady,
+    InfrastructureError,
+    KernelFault,
+    NothingToCompare,
+)
 from ksuite.machines.console import BOOT_LINES_BEFORE, CONTEXT_LINES_BEFORE, Console
 from ksuite.machines.patience import Patience
 from ksuite.processes import contained
@@ -123,7 +129,8 @@ class Guest(ABC):
         """Wait until the agent answers.
 
         :raises KernelFault: the kernel broke while it booted.
-        :raises InfrastructureError: no agent within the boot's time limit.
+        :raises GuestNotReady: no agent within the boot's time limit, or the kernel ended the guest.
+        :raises InfrastructureError: the guest could not be run.
         """
         if self.release:
             return
@@ -232,7 +239,9 @@ class Guest(ABC):
         status = self._process.poll()
         if not self.release or status not in {0, None}:
             text = f"the guest ended (status {status}) during {doing}: {reason}"
-            return InfrastructureError(f"{text}\nlast of its console:\n{self._console.excerpt()}")
+            text += f"\nlast of its console:\n{self._console.excerpt()}"
+            # A reset ends QEMU as an order would; what the host has against it is another status.
+            return (GuestNotReady if status in {0, None} else InfrastructureError)(text)
         what = "stopped" if status == 0 else "broke its connection"
         summary = f"the guest {what} without a word during {doing}"
         return KernelFault("silence", summary, self._console.excerpt())
@@ -240,7 +249,7 @@ class Guest(ABC):
     def _hang(self, timeout_seconds: float, doing: str) -> KernelFault | InfrastructureError:
         if not self.release:
             text = f"no agent within {timeout_seconds:.0f} s of {doing}"
-            return InfrastructureError(f"{text}\nlast of its console:\n{self._console.excerpt()}")
+            return GuestNotReady(f"{text}\nlast of its console:\n{self._console.excerpt()}")
         # The NMI makes the stuck CPU print where it is, then panic (unknown_nmi_panic).
         with contextlib.suppress(OSError):
             self._interrupt()

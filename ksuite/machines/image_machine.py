@@ -46,6 +46,7 @@ class ImageMachine(Guest):
     :param run_directory: a private directory for its mailbox.
     :param more_arguments: for QEMU; nothing that a guest could notice.
     :param descriptors: files that QEMU finds open.
+    :param told: what its kernel is told beside what all are.
     :raises InfrastructureError: a tool is missing.
     """
 
@@ -58,9 +59,10 @@ class ImageMachine(Guest):
         paused: bool = False,
         more_arguments: Sequence[str] = (),
         descriptors: Sequence[int] = (),
+        told: Sequence[str] = (),
     ) -> None:
         self._mailbox = Mailbox(run_directory)
-        command = qemu_command(files, spec, self._mailbox.path, paused=paused)
+        command = qemu_command(files, spec, self._mailbox.path, paused=paused, told=told)
         super().__init__(spec, [*command, *more_arguments], _ENVIRONMENT, descriptors)
         self._monitor = threading.Thread(target=self._read_monitor, name="ks-qmp", daemon=True)
         self._monitor.start()

@@ -15,6 +15,8 @@ from ksuite.machines.guest import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ksuite.machines.machine import MachineSpec
 
 SLOTS_BYTES = 16 << 30
@@ -39,13 +41,16 @@ class DutFiles:
     qemu: Path
 
 
-def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: bool) -> list[str]:
+def qemu_command(
+    files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: bool, told: Sequence[str] = ()
+) -> list[str]:
     """Return the command: its monitor on stdio, the DUT's console on standard error.
 
     Nothing that the host times reaches the DUT: no disk, no network, no input, no entropy; the
     images and the mailbox are memory. They are shared mappings, so that a snapshot leaves them out.
 
     :param paused: wait for a snapshot instead of booting.
+    :param told: what the kernel is told beside what all are.
     """
     command = [str(files.qemu), "-nodefaults", "-no-user-config", "-no-reboot"]
     command += ["-display", "none", "-machine", "q35,accel=tcg,nvdimm=on,hpet=on"]
@@ -59,7 +64,7 @@ def qemu_command(files: DutFiles, spec: MachineSpec, mailbox: Path, *, paused: b
     command += ["-kernel", str(files.kernel), "-initrd", str(files.initrd)]
     command += [
         "-append",
-        " ".join(("console=ttyS0", *BOOT_ARGUMENTS, *INSTRUCTION_CLOCK_ARGUMENTS)),
+        " ".join(("console=ttyS0", *BOOT_ARGUMENTS, *INSTRUCTION_CLOCK_ARGUMENTS, *told)),
     ]
     command += ["-chardev", "file,id=console,path=/dev/stderr", "-serial", "chardev:console"]
     command += ["-qmp", "stdio"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.dut import setup as dut_setup
-from ksuite.errors import DutError, InfrastructureError, NothingToCompare
+from ksuite.errors import DutError, GuestNotReady, InfrastructureError, NothingToCompare
 from ksuite.kernels.store import digest, file_digest, run_directory
 from ksuite.machines.emulator import emulator
 from ksuite.machines.image import kernel_image, root_image
@@ -20,7 +21,7 @@ from ksuite.machines.machine import MachineSpec
 from ksuite.machines.qemu import DutFiles, option_value, qemu_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ksuite.kernels.source import KernelSource
     from ksuite.kernels.store import Store
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 FORMAT = "4"
 """Raised whenever the same inputs make another snapshot."""
+
+FIRST_WORDS = "Linux version "
+"""init/version.c: what a kernel says first, as soon as it has a console."""
+EARLY = ("earlyprintk=ttyS0,115200",)
+"""A console without a driver, until the one that has one takes over."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ def take_snapshot(
     :param imports: modules of `ksuite.dut` that are to be imported and prepared in it.
     :raises UserError: the recipe asks for a package that does not exist.
     :raises KernelFault: the kernel breaks before its guest is ready.
-    :raises InfrastructureError: no guest comes up, or there is no room for it.
+    :raises GuestNotReady: the kernel does not get there, and does not say why.
+    :raises InfrastructureError: no guest can be run, or there is no room for it.
     """
     root = root_image(recipe, store, progress)
     kernel = kernel_image(source, recipe, store, progress)
@@ -122,6 +129,28 @@ def _called(files: DutFiles, spec: MachineSpec) -> list[str]:
     return command
 
 
+@contextmanager
+def _early_words(machine: ImageMachine, files: DutFiles, spec: MachineSpec) -> Iterator[None]:
+    """Have a kernel that breaks before it has a console say why, in one more guest.
+
+    What all kernels are told is part of what they cost, so only such a one is told of a console
+    that is there from the start.
+
+    :raises KernelFault: it says how it broke.
+    :raises GuestNotReady: it does not.
+    """
+    try:
+        yield
+    except GuestNotReady:
+        if FIRST_WORDS in machine.console:
+            raise
+        machine.close()
+        with run_directory() as scratch, ImageMachine(files, spec, scratch, told=EARLY) as again:
+            again.wait_ready()
+        # It came up this time.
+        raise
+
+
 def _boot_and_save(
     files: DutFiles, spec: MachineSpec, imports: Sequence[str], into: Path, store: Store
 ) -> str:
@@ -129,6 +158,8 @@ def _boot_and_save(
     if shutil.disk_usage(into).free < spec.memory_mib << 20:
         raise store.disk_full()
     with run_directory() as scratch, ImageMachine(files, spec, scratch) as machine:
+        with _early_words(machine, files, spec):
+            machine.wait_ready()
         try:
             machine.run(
                 [
@@ -140,7 +171,7 @@ def _boot_and_save(
             machine.save(state)
         except (DutError, NothingToCompare) as fault:
             msg = f"{files.kernel.name} could not be made ready: {fault}"
-            raise InfrastructureError(msg) from fault
+            raise GuestNotReady(msg) from fault
         release = machine.release
     facts = {"release": release, "state": file_digest(state)}
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")

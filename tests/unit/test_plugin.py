@@ -126,6 +126,22 @@ def test_it(late): pass
 
 
 @pytest.mark.parametrize(
+    "error",
+    [OSError(5, "Input/output error"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")],
+    ids=["system", "text"],
+)
+def test_what_nobody_expected_while_preparing_is_one_line(
+    judge: Judge, stub: Stub, error: Exception
+) -> None:
+    stub.preparing = error
+    assert judge(PASSES) == 3
+    assert f"preparing the series failed: {error}" in judge.text
+    assert "Traceback" not in judge.text
+    assert "INTERNALERROR" not in judge.text
+    assert judge.json["verdict"] == "ERROR"
+
+
+@pytest.mark.parametrize(
     ("error", "code", "verdict"),
     [
         pytest.param(UserError("no series at x"), 2, "ERROR", id="usage"),

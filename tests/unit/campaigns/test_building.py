@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ksuite.campaigns import building
-from ksuite.campaigns.building import Builder
+from ksuite.campaigns.building import ASKED_FOR, Builder
 from ksuite.campaigns.options import Build
 from ksuite.errors import DoesNotCompile, NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild
@@ -44,7 +44,7 @@ class Bench:
     kernels_fail: dict[int, DoesNotCompile] = field(default_factory=dict)
     patches: list[int] = field(default_factory=list)
 
-    def build(self, wanted: Build) -> building.Variants:
+    def build(self, wanted: Build, why: str = ASKED_FOR) -> building.Variants:
         series = read_series(str(building_series()))
         configuration = Configuration((), ())
         builder = Builder(
@@ -55,7 +55,7 @@ class Bench:
             lambda _: None,
             unpatched=self.unpatched,
         )
-        return builder.build(wanted)
+        return builder.build(wanted, why)
 
     def plan(self, *_: object) -> tuple[()]:
         if self.modules_fail:
@@ -124,6 +124,7 @@ def test_nothing_but_modules_was_wanted(bench: Bench) -> None:
 def test_whole_kernels_were_asked_for(bench: Bench) -> None:
     assert bench.build(Build.FULL).how == "whole kernels (asked for)"
     assert bench.patches == [1, 2]
+    assert bench.build(Build.FULL, "asked for by --config").how.endswith("(asked for by --config)")
 
 
 def test_unpatched_is_one_kernel_twice(bench: Bench) -> None:
@@ -139,6 +140,13 @@ def test_whose_fault_it_is_that_a_kernel_does_not_compile(bench: Bench) -> None:
         bench.build(Build.FULL)
     bench.kernels_fail = {1: BROKEN}
     with pytest.raises(NothingToCompare, match=r"without the series.*net/core/dev\.c:1:1"):
+        bench.build(Build.FULL)
+
+
+def test_source_that_is_judged_as_it_is_has_to_compile(bench: Bench) -> None:
+    bench.unpatched = True
+    bench.kernels_fail = {0: BROKEN}
+    with pytest.raises(DoesNotCompile, match=r"net/core/dev\.c:1:1"):
         bench.build(Build.FULL)
 
 

@@ -79,6 +79,28 @@ def test_kernel_that_can_not_be_had_costs_the_others_nothing(
     assert runner.result.exists()
 
 
+def test_system_error_costs_the_others_nothing(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(name: str, *_: object) -> None:
+        if name == "debian:5.10":
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(matrix, "find_source", find)
+    runs = list(run_all(KERNELS, SUITES, tmp_path))
+    assert [one.exit_code for one in runs] == [3, 3, 0, 0]
+    assert runs[0].error == "looking for debian:5.10 failed: [Errno 5] Input/output error"
+    assert runner.result.exists()
+
+
+def test_path_that_is_longer_than_a_file_name(runner: Runner, tmp_path: Path) -> None:
+    kernels = [f"/{'a/' * 200}{name}" for name in ("one", "two")]
+    runs = list(run_all(kernels, {"tc": []}, tmp_path))
+    assert [one.exit_code for one in runs] == [0, 0]
+    assert len({path.name for path in tmp_path.glob("*.log")}) == len(kernels)
+    assert runner.result.exists()
+
+
 def test_run_that_leaves_nothing(runner: Runner, tmp_path: Path) -> None:
     """What an earlier matrix left there is not taken for its result."""
     (tmp_path / "debian-5.10-tc.json").write_text(runner.result.read_text())

@@ -6,12 +6,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ksuite.kernels import dependencies
+import pytest
+
+from ksuite.errors import DoesNotCompile, InfrastructureError
+from ksuite.kernels import dependencies, full
+from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.full import read_built
+from ksuite.kernels.store import Store
 from ksuite.kernels.trees import Tree
+from ksuite.kernels.tux import Workplace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ksuite.errors import KsuiteError
 
 
 def test_dependencies_of_a_kernel(tmp_path: Path) -> None:
@@ -24,3 +32,29 @@ def test_dependencies_of_a_kernel(tmp_path: Path) -> None:
     kept = tmp_path / dependencies.FILE
     kept.write_text("{}")
     assert read_built(tmp_path, "mine", tree).dependencies == kept
+
+
+@pytest.mark.parametrize(
+    ("changed", "said", "error"),
+    [
+        ({"net/core/Makefile": b"x"}, "No rule to make target 'forgotten.o'", DoesNotCompile),
+        ({"net/core/Makefile": b"x"}, "[Makefile:9: a.o] Killed", InfrastructureError),
+        ({}, "[Makefile:9: a.o] Error 1", InfrastructureError),
+    ],
+)
+def test_whose_fault_it_is_that_make_failed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, bytes],
+    said: str,
+    error: type[KsuiteError],
+) -> None:
+    """A tree with patches is built after the tree as it is: what stops make then is theirs."""
+    (tmp_path / "Makefile").write_text("VERSION = 6\n")
+    job = full._Job(Tree(tmp_path, "5eed", "0r161n"), changed, Configuration((), ()), "gcc")
+    place = Workplace((tmp_path,), tmp_path / "out", tmp_path, tmp_path, trusted=False)
+    monkeypatch.setattr(full, "tuxmake", lambda *_: (False, f"make: *** {said}\n"))
+    with pytest.raises(error) as caught:
+        full._run(job, place, ["kernel"], Store(tmp_path / "store"), lambda _: None)
+    assert type(caught.value) is error
+    assert said in str(caught.value)

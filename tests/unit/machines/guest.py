@@ -132,6 +132,10 @@ def _dead() -> None:
     sys.exit(3)
 
 
+def _resets() -> None:
+    console("[    0.100000] the last words\n")
+
+
 def _panics() -> None:
     console(NMI)
 
@@ -147,6 +151,7 @@ BOOTS = {
     "silent": _silent,
     "stuck": _stuck,
     "dead": _dead,
+    "resets": _resets,
     "panics": _panics,
     "babbles": _babbles,
 }

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 import ksuite
-from ksuite.errors import DutError, InfrastructureError, KernelFault
+from ksuite.errors import DutError, GuestNotReady, InfrastructureError, KernelFault
 from ksuite.kernels.store import run_directory
 from ksuite.machines import guest as machine_guest
 from ksuite.machines import patience, virtme
@@ -263,6 +263,18 @@ def test_boot_that_fails_is_infrastructure(boot: Boot, how: str, limit: float, s
     assert says in str(raised.value)
     assert "hang" not in str(raised.value)
     assert time.monotonic() - started < limit + 2 * GRACE + LEEWAY
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("how", "limit"), [("silent", 1), ("resets", 60)])
+def test_boot_that_the_kernel_ends_is_told_from_one_that_the_host_ends(
+    boot: Boot, how: str, limit: float
+) -> None:
+    with pytest.raises(GuestNotReady):
+        boot(how, boot=limit).wait_ready()
+    with pytest.raises(InfrastructureError, match="status 3") as raised:
+        boot("dead").wait_ready()
+    assert not isinstance(raised.value, GuestNotReady)
 
 
 def test_panic_while_booting_is_the_kernels_fault(boot: Boot) -> None:
