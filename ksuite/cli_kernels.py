@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ksuite.campaigns.options import OPTIONS
 from ksuite.cli_commands import add_command
-from ksuite.errors import ExitCode, InfrastructureError
+from ksuite.errors import ExitCode, InfrastructureError, UserError
 from ksuite.kernels.debian import (
     DEBIAN,
     RELEASES,
@@ -51,8 +51,8 @@ built, in a configuration of the fragments in kconfigs/, by nobody and without n
 tree nor its repository is written. The directory of the build stays in the store, so that the next
 revision or series only compiles what differs; --kernel builds by itself, and `build` only does so
 before it is needed. A TREE that you have built is taken as it is, and so is IMAGE,MODULES: a
-bzImage and its directory of modules, with its configuration there as `config`, which can be judged
-with --unpatched.
+bzImage and its directory of modules, lib/modules/RELEASE, with its configuration there as `config`,
+which can be judged with --unpatched. Neither is built anew.
 """
 EXIT_CODES_TOLD = """\
 exit codes:
@@ -137,8 +137,10 @@ def _build(options: argparse.Namespace) -> int:
     with progress_line(sys.stderr) as progress, ExitStack() as held:
         configuration = read_configuration((*USUAL, *options.config))
         source = find_source(options.name, store, configuration, held, progress)
+        if source.tree is None and source.tarball is None:
+            raise UserError(f"{source.name} has no source to build a kernel from")
         # A name that stands for somebody else's build: ours is of the same source.
-        if source.tree is None:
+        if not source.build_id:
             tree = unpack(source, store)
             entry = build_kernel(tree, configuration, [], store, progress)
             source = read_built(entry, source.name, tree)

@@ -13,6 +13,8 @@ from ksuite.kernels.build import ModuleBuild, build_modules
 from ksuite.kernels.debian import DEBIAN
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.full import build_kernel, facts_of, read_built
+from ksuite.kernels.given import is_in_place, must_be_as_read, must_be_clean
+from ksuite.kernels.outdated import must_be_current
 from ksuite.kernels.plan import plan_once
 from ksuite.kernels.series import Series
 from ksuite.kernels.source import KNOWN, KernelSource, check_compiler, unpack
@@ -83,6 +85,8 @@ class Builder:
 
         :param asked_for: how whole kernels were, if they were.
         :raises NeedsFullBuild: modules are wanted, and won't do.
+        :raises UserError: whole kernels are wanted or needed, and the tree was built in place; or
+            it has changed since.
         :raises KsuiteError: the series can't be built; each kind has its exit code.
         """
         if self.source.tree is None and self.source.tarball is None:
@@ -102,16 +106,21 @@ class Builder:
         self.progress(f"unpacking the source of {source.version}")
         tree = unpack(source, self.store).path
         targets = plan_once(source, tree, self._touched(), self.store)
+        if is_in_place(tree):
+            must_be_current(tree, source.name, targets)
         names = ", ".join(target.name for target in targets)
         builds = {}
         for variant in VARIANTS:
             self.progress(f"building {names}: {variant}")
             build = build_modules(source, tree, targets, self._patches(variant), self.store)
             builds[variant] = replace(build, vmlinux_id=source.build_id)
+        if source.tree is not None:
+            must_be_as_read(source.tree, source.name)
         return Variants(builds, dict.fromkeys(VARIANTS, source), f"modules {names}")
 
     def _kernels(self, why: str) -> Variants:
         tree = unpack(self.source, self.store)
+        must_be_clean(tree.path, self.source.name, "" if why == ASKED_FOR else why)
         builds, kernels = {}, {}
         for variant in VARIANTS:
 

@@ -16,8 +16,10 @@ from ksuite.campaigns.options import Build
 from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions, Revisions
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.fragments import USUAL, read_configuration
+from ksuite.kernels.given import is_in_place, must_be_clean
 from ksuite.kernels.history import History, State, read_history
 from ksuite.kernels.made_for import series_for
+from ksuite.kernels.outdated import must_be_current
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.plan import plan_once
 from ksuite.kernels.relevance import that_count
@@ -136,10 +138,14 @@ def _planned(
     """Return the modules that files are built into.
 
     :raises NeedsFullBuild: modules won't do, or whole kernels were asked for.
+    :raises UserError: the source was built in place, and has changed since.
     """
     if options.build is Build.FULL:
         raise NeedsFullBuild(ASKED_FOR)
-    return plan_once(source, top, files, store)
+    targets = plan_once(source, top, files, store)
+    if is_in_place(top):
+        must_be_current(top, source.name, targets)
+    return targets
 
 
 def _that_run(
@@ -294,6 +300,7 @@ def range_of_series(
             if options.build is Build.MODULE:
                 raise
             told = str(why).partition("\n")[0]
+            must_be_clean(tree.path, source.name, "" if told == ASKED_FOR else told)
             revisions = KernelRevisions(
                 lambda _: nullcontext(tree), patches, configuration, store, told, progress
             )

@@ -10,11 +10,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from ksuite.errors import NeedsFullBuild
+from ksuite.errors import InfrastructureError, NeedsFullBuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from ksuite.kernels.source import KernelSource
 
@@ -42,13 +41,14 @@ def refuse_changed_exports(source: KernelSource, built: str, files: Iterable[str
     :param built: Module.symvers of the build.
     :param files: file names of the modules that were built.
     :raises NeedsFullBuild: an export went away or changed, and a module that was not built uses it.
+    :raises InfrastructureError: it is not known which modules use it.
     """
     modules = [file.removesuffix(".ko") for file in files]
     distro = (source.headers / SYMVERS).read_text(encoding="utf-8")
     now = exports_of(built, modules)
     for module, symbols in exports_of(distro, modules).items():
         changed = sorted(name for name, crc in symbols.items() if now[module].get(name) != crc)
-        users = _users(source.modules, module) - set(modules)
+        users = users_of(source, module) - set(modules)
         if changed and users:
             msg = (
                 f"needs a full build: {module} no longer exports {', '.join(changed)} as the "
@@ -57,10 +57,16 @@ def refuse_changed_exports(source: KernelSource, built: str, files: Iterable[str
             raise NeedsFullBuild(msg)
 
 
-def _users(modules: Path, module: str) -> set[str]:
-    """Return the modules that depend on one, by modules.dep (depmod(8))."""
+def users_of(source: KernelSource, module: str) -> set[str]:
+    """Return the modules that depend on one, by modules.dep (depmod(8)).
+
+    :raises InfrastructureError: it is not there.
+    """
     users = set()
-    for line in (modules / "modules.dep").read_text(encoding="utf-8").splitlines():
+    listed = source.modules / "modules.dep"
+    if not listed.is_file():
+        raise InfrastructureError(f"{listed} is missing: run depmod {source.release}")
+    for line in listed.read_text(encoding="utf-8").splitlines():
         user, _, needs = line.partition(":")
         if module in {PurePath(need).name.partition(".ko")[0] for need in needs.split()}:
             users.add(PurePath(user).name.partition(".ko")[0])

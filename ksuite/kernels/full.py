@@ -23,6 +23,7 @@ from ksuite.kernels.areas import CONFIG, CONFIG_BYTES, Area, config_key, put_con
 from ksuite.kernels.dependencies import write_dependencies
 from ksuite.kernels.elf import build_id
 from ksuite.kernels.fragments import Configuration
+from ksuite.kernels.given import must_be_clean
 from ksuite.kernels.headers import collect_headers
 from ksuite.kernels.kconfig import Kconfig
 from ksuite.kernels.makelog import MakeLog, read_unfollowed
@@ -94,9 +95,11 @@ def build_kernel(
     :param patches: to apply to the tree.
     :raises DoesNotApply: a patch was refused.
     :raises DoesNotCompile: the compiler refused what came of it.
-    :raises UserError: the configuration asks for what this kernel has not got.
+    :raises UserError: the configuration asks for what this kernel has not got, or the tree was
+        configured in place.
     :raises InfrastructureError: a tool is missing, the disk is full, or the build broke off.
     """
+    must_be_clean(tree.path, str(tree.path))
     for name, package in (("gcc", "gcc"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
         tool(name, package)
     compiler = version_of([tool("gcc", "gcc")])

@@ -25,6 +25,7 @@ PACKAGES = "linux-image-amd64 linux-headers-amd64 linux-source-6.1"
 
 _UNPACKERS = {".xz": ("xzcat", "xz-utils"), ".gz": ("zcat", "gzip"), ".zst": ("zstdcat", "zstd")}
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+_UPSTREAM = re.compile(r"\d+(?:\.\d+)*")
 # The last file that gets a part of its bytes in has no errno to tell.
 _DISK_FULL = re.compile(rb"No space left on device|Disk quota exceeded|Wrote only \d+ of")
 
@@ -65,7 +66,8 @@ class KernelSource:
     @property
     def upstream(self) -> str:
         """The version of Linux that it is made from."""
-        return self.version.partition("-")[0]
+        match = _UPSTREAM.match(self.version)
+        return match[0] if match else self.version
 
     @property
     def header_directories(self) -> tuple[Path, ...]:

@@ -13,13 +13,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
 from ksuite.kernels.debian import DEBIAN, RELEASES, debian_source
 from ksuite.kernels.full import build_kernel, read_built
-from ksuite.kernels.given import built_tree, image_with_modules
+from ksuite.kernels.given import built_tree, must_be_clean
+from ksuite.kernels.installed import image_with_modules
 from ksuite.kernels.looking import looking_at
 from ksuite.kernels.source import KNOWN, KernelSource, distro_source, unpack_tarball
 from ksuite.kernels.trees import checked_out, must_be_kernel
@@ -69,11 +71,13 @@ def _found(
         return debian_source(name.removeprefix(DEBIAN), store, progress)
     tree = _tree(name, store, held, progress)
     if tree is not None:
+        must_be_clean(tree.path, name)
         return read_built(build_kernel(tree, configuration, [], store, progress), name, tree)
     if Path(name).is_dir():
+        _must_be_readable(Path(name))
         return built_tree(Path(name), store, progress)
     image, _, modules = name.partition(",")
-    return image_with_modules(Path(image), Path(modules), name)
+    return image_with_modules(Path(image), Path(modules), name, store)
 
 
 def must_be_known(name: str) -> None:
@@ -82,23 +86,42 @@ def must_be_known(name: str) -> None:
     :raises UserError: it lists the known ones.
     """
     known = [*sorted(KNOWN), *(f"{DEBIAN}{series}" for series in RELEASES)]
+    # A name that begins or ends so leaves out a part, which would stand for the current directory.
+    whole = name.strip("@,") == name != ""
     with looking_at(name):
         form = "@" in name or "," in name or name.endswith(TARBALLS) or Path(name).is_dir()
-    if name not in known and (not form or name.startswith(DEBIAN)):
+    if name not in known and (not whole or not form or name.startswith(DEBIAN)):
         msg = f"unknown kernel {name!r}: known are {', '.join(known)}; or give {FORMS}"
         raise UserError(msg)
 
 
 def _tree(name: str, store: Store, held: ExitStack, progress: Callable[[str], None]) -> Tree | None:
     """Return the source of a name that stands for nothing else."""
-    place, at, revision = name.rpartition("@")
-    if at and not Path(name).exists():
-        return held.enter_context(checked_out(Path(place), revision, store, progress))
+    if "@" in name and not Path(name).exists():
+        place, revision = _revision(name)
+        _must_be_readable(place)
+        return held.enter_context(checked_out(place, revision, store, progress))
     if name.endswith(TARBALLS):
         if not Path(name).is_file():
             raise UserError(f"there is no tarball {name}")
+        _must_be_readable(Path(name))
         progress(f"unpacking {name}")
         tree = unpack_tarball(Path(name), store, "give a source tarball of a kernel")
         must_be_kernel(tree.path, name)
         return tree
     return None
+
+
+def _revision(name: str) -> tuple[Path, str]:
+    """Return the tree and the revision that a name stands for; both may have an @ in it."""
+    parts = name.split("@")
+    splits = [("@".join(parts[:at]), "@".join(parts[at:])) for at in range(len(parts) - 1, 0, -1)]
+    place, revision = next((one for one in splits if Path(one[0]).is_dir()), splits[0])
+    return Path(place), revision
+
+
+def _must_be_readable(path: Path) -> None:
+    """Refuse what exists and may not be read, before some tool says so in its own words."""
+    mode = os.R_OK | (os.X_OK if path.is_dir() else 0)
+    if path.exists() and not os.access(path, mode):
+        raise UserError(f"{path} can't be read: permission denied")

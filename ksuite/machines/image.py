@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.packed import unpacked
 from ksuite.kernels.store import digest, file_digest
-from ksuite.machines.initrd import agent_code, unpacked
+from ksuite.machines.initrd import agent_code
 from ksuite.machines.recipe import DATA
 from ksuite.processes import contained, run, tool
 
@@ -113,6 +114,9 @@ def kernel_image(
             shutil.rmtree(top, ignore_errors=True)
 
     known = [source.version, recipe.kernel_key, _seen(source, recipe)]
+    if source.tree is None and source.tarball is None:
+        # Its headers are an entry of the store, by their content.
+        known += [source.headers.parent.parent.name]
     content = digest(*known, *filter(None, [source.build_id]))
     key = f"{FORMAT}-{source.release}-{content}"
     return read(store.obtain("dut-kernel", key, make))
@@ -182,10 +186,13 @@ def _copy_modules(source: KernelSource, recipe: Recipe, into: Path) -> None:
         shutil.copytree(source.modules / "kernel" / name, place, ignore=leave)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copy(source.modules / name, into)
+    headers = {place.name for place in source.header_directories}
     for link in ("build", "source"):
         if (source.modules / link).is_symlink():
-            (into / link).symlink_to(HEADERS / (source.modules / link).readlink().name)
-    for packed in into.rglob("*.ko.xz"):
+            name = (source.modules / link).readlink().name
+            # Headers that were picked from a tree are not where its owner has them.
+            (into / link).symlink_to(HEADERS / (name if name in headers else source.headers.name))
+    for packed in into.rglob("*.ko.*"):
         name, data = unpacked(packed)
         packed.with_name(name).write_bytes(data)
         packed.unlink()

@@ -6,7 +6,6 @@ A "newc" archive: Documentation/driver-api/early-userspace/buffer-format.rst of 
 
 from __future__ import annotations
 
-import lzma
 import re
 import stat
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import ksuite
 from ksuite.errors import InfrastructureError
+from ksuite.kernels.packed import unpacked
 from ksuite.machines.recipe import DATA
 from ksuite.processes import run, tool
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ksuite.machines.recipe import Recipe
 
-_INSMOD = re.compile(r"^insmod (.+?\.ko(?:\.xz)?)(?: |$)", re.MULTILINE)
+_INSMOD = re.compile(r"^insmod (.+?\.ko(?:\.\w+)?)(?: |$)", re.MULTILINE)
 
 
 class Archive:
@@ -96,15 +96,6 @@ def initrd(busybox: bytes, modules_top: Path, release: str, recipe: Recipe) -> b
     for name, data in agent_code().items():
         archive.file(name, data)
     return archive.finished()
-
-
-def unpacked(module: Path) -> tuple[str, bytes]:
-    """Return a module's file name and content, as it is when nobody has packed it.
-
-    The DUT's tools are the same for all kernels, and need not know how each has its modules.
-    """
-    data = module.read_bytes()
-    return (module.stem, lzma.decompress(data)) if module.suffix == ".xz" else (module.name, data)
 
 
 def _with_dependencies(top: Path, release: str, names: Sequence[str]) -> list[Path]:

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.dut import setup as dut_setup
-from ksuite.errors import DutError, GuestNotReady, InfrastructureError, NothingToCompare
+from ksuite.errors import (
+    DutError,
+    GuestNotReady,
+    InfrastructureError,
+    NothingToCompare,
+    UserError,
+)
 from ksuite.kernels.store import digest, file_digest, run_directory
 from ksuite.machines.emulator import emulator
 from ksuite.machines.image import kernel_image, root_image
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 
 FORMAT = "4"
 """Raised whenever the same inputs make another snapshot."""
+COMPILING = frozenset({"probes"})
+"""Modules of `ksuite.dut` that compile against the kernel's headers when they are prepared."""
 
 FIRST_WORDS = "Linux version "
 """init/version.c: what a kernel says first, as soon as it has a console."""
@@ -78,11 +86,13 @@ def take_snapshot(
     """Return a snapshot of a settled guest, with images and cold boot where there is none yet.
 
     :param imports: modules of `ksuite.dut` that are to be imported and prepared in it.
-    :raises UserError: the recipe asks for a package that does not exist.
+    :raises UserError: the recipe asks for a package that does not exist, or a module is to be
+        prepared that needs headers of the kernel, and there are none.
     :raises KernelFault: the kernel breaks before its guest is ready.
     :raises GuestNotReady: the kernel does not get there, and does not say why.
     :raises InfrastructureError: no guest can be run, or there is no room for it.
     """
+    _must_have_headers(source, imports)
     root = root_image(recipe, store, progress)
     kernel = kernel_image(source, recipe, store, progress)
     qemu = emulator(spec, store, progress).path
@@ -119,6 +129,14 @@ def take_snapshot(
         digest=root.digest,
         versions=root.versions,
     )
+
+
+def _must_have_headers(source: KernelSource, imports: Sequence[str]) -> None:
+    if COMPILING.intersection(imports) and not source.header_directories:
+        raise UserError(
+            f"{source.name} has no headers ({source.modules}/build leads to none), which the "
+            "probes of this suite are compiled with: have it lead to them, or choose another suite"
+        )
 
 
 def _called(files: DutFiles, spec: MachineSpec) -> list[str]:

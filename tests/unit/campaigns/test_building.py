@@ -15,6 +15,7 @@ from ksuite.campaigns.options import Build
 from ksuite.errors import DoesNotCompile, NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.build import ModuleBuild
 from ksuite.kernels.fragments import Configuration
+from ksuite.kernels.given import state_of
 from ksuite.kernels.series import read_series
 from ksuite.kernels.source import KernelSource
 from ksuite.kernels.store import Store
@@ -163,3 +164,62 @@ def test_kernel_without_a_source(bench: Bench) -> None:
     assert variants.how == "nothing"
     assert variants.builds[BASE] == variants.builds[CANDIDATE]
     assert not bench.patches
+
+
+@pytest.fixture
+def in_place(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Return a bench whose tree its owner has built."""
+    tree = bench.source.tree
+    assert tree
+    (tree.path / ".config").touch()
+    bench.source = kernel("mine", tree=Tree(tree.path, state_of(tree.path), "0r161n"))
+    monkeypatch.setattr(building, "must_be_current", lambda *_: None)
+    return bench
+
+
+def test_modules_of_a_tree_that_was_built_in_place(in_place: Bench) -> None:
+    assert in_place.build(Build.AUTO).how.startswith("modules")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (Build.FULL, "^no whole kernel can be built from mine"),
+        (Build.AUTO, "^needs a full build: net/core/dev.c is built .*; and no whole kernel can"),
+    ],
+)
+def test_whole_kernels_of_a_tree_that_was_built_in_place(
+    in_place: Bench, wanted: Build, said: str
+) -> None:
+    """Make would refuse it, with an advice that takes the owner's build away."""
+    in_place.modules_fail = WHY
+    with pytest.raises(UserError, match=said):
+        in_place.build(wanted)
+    assert not in_place.patches
+
+
+def test_tree_that_changes_between_base_and_candidate(
+    in_place: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*arguments: Any) -> ModuleBuild:
+        top: Path = arguments[1]
+        (top / "new.c").touch()
+        return in_place.build_modules(*arguments)
+
+    monkeypatch.setattr(building, "build_modules", build)
+    with pytest.raises(UserError, match="mine was changed while it was used"):
+        in_place.build(Build.AUTO)
+
+
+def test_tree_that_changed_since_it_was_built(
+    in_place: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(top: Path, name: str, targets: object) -> None:
+        assert in_place.source.tree
+        assert (top, name, targets) == (in_place.source.tree.path, "mine", ())
+        raise UserError("newer")
+
+    monkeypatch.setattr(building, "must_be_current", refuse)
+    with pytest.raises(UserError, match="newer"):
+        in_place.build(Build.AUTO)
+    assert not in_place.patches

@@ -15,12 +15,12 @@ from ksuite.kernels.build import build_modules, code_digest
 from ksuite.kernels.debian import DEBIAN, kept_kernels
 from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.made_for import series_for
+from ksuite.kernels.packed import unpacked
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.series import read_series
 from ksuite.kernels.source import unpack
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store
-from ksuite.machines.initrd import unpacked
 
 if TYPE_CHECKING:
     from ksuite.kernels.series import Patch, Series

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.errors import NeedsFullBuild
+from ksuite.errors import InfrastructureError, NeedsFullBuild
 from ksuite.kernels.build import build_modules
-from ksuite.kernels.exports import exports_of, refuse_changed_exports
+from ksuite.kernels.exports import exports_of, refuse_changed_exports, users_of
 from ksuite.kernels.plan import plan_modules
 from ksuite.kernels.store import Store
 
@@ -54,6 +55,11 @@ def test_all_users_built_too_is_fine(source: KernelSource, distro: str) -> None:
     line = next(line for line in distro.splitlines(keepends=True) if "\tvhost_dev_init\t" in line)
     users = ["vhost_net.ko", "vhost_scsi.ko", "vhost_vsock.ko", "vhost_vdpa.ko"]
     refuse_changed_exports(source, distro.replace(line, ""), ["vhost.ko", *users])
+
+
+def test_kernel_whose_modules_were_never_listed(source: KernelSource, tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match=r"modules\.dep is missing: run depmod"):
+        users_of(replace(source, modules=tmp_path), "vhost")
 
 
 def test_removed_export_of_a_real_build_is_refused(

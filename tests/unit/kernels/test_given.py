@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +13,14 @@ import pytest
 from ksuite.errors import UserError
 from ksuite.kernels import given
 from ksuite.kernels.dependencies import read_dependencies
-from ksuite.kernels.given import built_tree, image_with_modules, release_of_image
+from ksuite.kernels.exports import users_of
+from ksuite.kernels.given import built_tree, must_be_as_read, must_be_clean
+from ksuite.kernels.packed import unpacked
 from ksuite.kernels.store import Store
 from ksuite.kernels.trees import PARTS
+from ksuite.machines.initrd import initrd
+from ksuite.machines.recipe import read_recipe
+from tests.unit.kernels.images import image_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,21 +28,11 @@ if TYPE_CHECKING:
     from ksuite.kernels.source import KernelSource
 
 RELEASE = "6.13.0-rc2-mine"
-
-
-def image_of(release: str) -> bytes:
-    head = bytearray(0x1000)
-    head[given.MAGIC_AT : given.MAGIC_AT + 4] = given.MAGIC
-    head[given.VERSION_AT : given.VERSION_AT + 2] = (0x400).to_bytes(2, "little")
-    text = f"{release} (x@y) #1 SMP\0".encode()
-    head[0x600 : 0x600 + len(text)] = text
-    return bytes(head)
-
-
-def write(top: Path, files: dict[str, str | bytes]) -> None:
-    for name, content in files.items():
-        (top / name).parent.mkdir(parents=True, exist_ok=True)
-        (top / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+CONFIG = """\
+# Linux/x86 6.13.0-rc2 Kernel Configuration
+CONFIG_CC_VERSION_TEXT="gcc (Debian) 12"
+CONFIG_X86_64=y
+"""
 
 
 @pytest.fixture
@@ -47,7 +45,8 @@ def tree(tmp_path: Path) -> Path:
         | {
             "Makefile": "VERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\n",
             "arch/x86/Makefile": "",
-            ".config": 'CONFIG_CC_VERSION_TEXT="gcc (Debian) 12"\n',
+            ".config": CONFIG,
+            given.AUTO: "",
             given.IMAGE: image_of(RELEASE),
             "Module.symvers": "",
             "modules.order": "net/a/b.o\n",
@@ -138,39 +137,79 @@ def test_image_of_another_release(tree: Path, tmp_path: Path) -> None:
         built_tree(tree, Store(tmp_path / "store"))
 
 
-@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"MZ" + bytes(0x1000), bytes(0x202) + b"Hdr"])
-def test_what_is_no_image(tmp_path: Path, content: bytes) -> None:
-    """As an image of another architecture is none."""
-    (tmp_path / "Image").write_bytes(content)
-    with pytest.raises(UserError, match="is no bzImage for x86"):
-        release_of_image(tmp_path / "Image")
+def test_modules_of_a_tree_are_found_and_say_whom_they_need(
+    tree: Path, tmp_path: Path, source: KernelSource
+) -> None:
+    """As a boot and a build of modules ask for."""
+    names = ("drivers/vhost/vhost", "drivers/vhost/vhost_iotlb", "drivers/net/tap")
+    for name in names:
+        packed = next((source.modules / "kernel").glob(f"{name}.ko*"))
+        write(tree, {f"{name}.ko": unpacked(packed)[1]})
+    write(tree, {"modules.order": "".join(f"{name}.o\n" for name in names)})
+    kernel = built_tree(tree, Store(tmp_path / "store"))
+    assert users_of(kernel, "vhost_iotlb") == {"vhost"}
+    recipe = replace(read_recipe(), boot_modules=("vhost",), may_lack=())
+    assert b"vhost_iotlb.ko" in initrd(b"", kernel.modules.parents[2], RELEASE, recipe)
 
 
-def test_image_without_a_release(tmp_path: Path) -> None:
-    (tmp_path / "bzImage").write_bytes(image_of("?"))
-    with pytest.raises(UserError, match="does not say which release"):
-        release_of_image(tmp_path / "bzImage")
+def test_entry_that_an_earlier_ksuite_has_made_is_not_taken(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had no list of what its modules depend on."""
+    store = Store(tmp_path / "store")
+    before = built_tree(tree, store).image
+    monkeypatch.setattr(given, "FORMAT", "1")
+    assert built_tree(tree, store).image != before
 
 
-def test_distros_own_as_image_with_modules(source: KernelSource) -> None:
-    kernel = image_with_modules(source.image, source.modules, "mine")
-    assert (kernel.release, kernel.config, kernel.tree) == (source.release, source.config, None)
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("# Linux/arm64 6.13.0 Kernel Configuration\n", "is configured for arm64: a DUT is x86-64"),
+        ("# Linux/i386 6.13.0 Kernel Configuration\n", "is configured for 32-bit x86"),
+        (CONFIG.replace("X86_64", "X86_32"), "is configured for 32-bit x86"),
+        ("", "is configured for another architecture"),
+        (CONFIG.replace("gcc (Debian) 12", ""), "does not say what compiles it"),
+        (
+            CONFIG.replace("gcc (Debian)", "Debian clang version"),
+            "was built by 'Debian clang version 12', and ksuite builds modules with gcc only",
+        ),
+    ],
+)
+def test_tree_that_is_for_or_by_something_else(
+    tree: Path, tmp_path: Path, config: str, said: str
+) -> None:
+    """Whatever else it lacks."""
+    if "configured for" in said:
+        (tree / given.IMAGE).unlink()
+    write(tree, {".config": config, given.AUTO: ""})
+    with pytest.raises(UserError, match=re.escape(said)):
+        built_tree(tree, Store(tmp_path / "store"))
 
 
-def test_modules_of_another_release(source: KernelSource, tmp_path: Path) -> None:
-    (tmp_path / "bzImage").write_bytes(image_of("6.1.0-1-amd64"))
-    said = rf"bzImage is 6\.1\.0-1-amd64, but .*\.ko was built for {source.release}"
-    with pytest.raises(UserError, match=said):
-        image_with_modules(tmp_path / "bzImage", source.modules, "mine")
+def test_tree_that_was_configured_anew(tree: Path, tmp_path: Path) -> None:
+    later = (tree / given.AUTO).stat().st_mtime + 1
+    os.utime(tree / ".config", (later, later))
+    with pytest.raises(UserError, match="was configured anew since it was built: run make there"):
+        built_tree(tree, Store(tmp_path / "store"))
 
 
-def test_parts_that_are_not_there(source: KernelSource, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no kernel image"):
-        image_with_modules(tmp_path / "none", source.modules, "mine")
-    with pytest.raises(UserError, match=r"is no directory of modules: it has no modules\.order"):
-        image_with_modules(source.image, tmp_path, "mine")
-    (tmp_path / "modules.order").touch()
-    lone = tmp_path / "bzImage"
-    lone.write_bytes(source.image.read_bytes())
-    with pytest.raises(UserError, match=r"the configuration of .* is not there"):
-        image_with_modules(lone, tmp_path, "mine")
+def test_tree_that_changes_while_it_is_used(tree: Path, tmp_path: Path) -> None:
+    kernel = built_tree(tree, Store(tmp_path / "store"))
+    assert kernel.tree
+    must_be_as_read(kernel.tree, "mine")
+    write(tree, {"net/a/b.c": "new"})
+    with pytest.raises(UserError, match="mine was changed while it was used"):
+        must_be_as_read(kernel.tree, "mine")
+    (tree / ".config").unlink()
+    must_be_as_read(kernel.tree, "a source that has a key of another kind")
+
+
+def test_tree_of_which_no_whole_kernel_can_be_built(tree: Path) -> None:
+    with pytest.raises(UserError, match=r"^no whole kernel .* from mine, .*; give a source tar"):
+        must_be_clean(tree, "mine")
+    (tree / ".git").mkdir()
+    with pytest.raises(UserError, match=r"^needs it; and no whole kernel .*; give mine@REV"):
+        must_be_clean(tree, "mine", "needs it")
+    (tree / ".config").unlink()
+    must_be_clean(tree, "mine")

@@ -1,70 +1,87 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a name to a kernel, where what the name stands for can't be read."""
+"""From what a user calls a kernel to the kernel, and what none is called."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+import os
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.errors import InfrastructureError, KsuiteError, UserError
+from ksuite.errors import UserError
 from ksuite.kernels import sources
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.sources import find_source, must_be_known
 from ksuite.kernels.store import Store
-from ksuite.kernels.trees import Tree
+from ksuite.kernels.trees import PARTS, Tree
+from tests.unit.kernels.images import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def find(name: str, store: Path) -> None:
-    find_source(name, Store(store), Configuration((), ()), ExitStack())
+def find(name: str, top: Path) -> Any:
+    with ExitStack() as held:
+        return find_source(name, Store(top / "store"), Configuration((), ()), held)
 
 
-@pytest.mark.parametrize("name", ["x" * 5000, f"{'x' * 5000}@HEAD", f"{'x' * 5000}.tar.xz"])
-def test_name_that_is_too_long(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="File name too long") as caught:
-        find(name, tmp_path / "store")
-    assert len(str(caught.value)) < 500
-    if "@" not in name and "." not in name:
-        with pytest.raises(UserError, match="File name too long"):
-            must_be_known(name)
+@pytest.mark.parametrize("name", ["", "@v6.13", "linux@", ",modules", "bzImage,", "@", ","])
+def test_names_with_a_part_left_out(name: str, tmp_path: Path) -> None:
+    """It would stand for the current directory."""
+    with pytest.raises(UserError, match="unknown kernel"):
+        must_be_known(name)
+    with pytest.raises(UserError, match="unknown kernel"):
+        find(name, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "said"),
+    ("name", "place", "revision"),
     [
-        ("PermissionError(13, 'Permission denied', f'{top}/.config')", UserError, r"tree/\.config"),
-        ("FileNotFoundError(2, 'No such file', f'{top}/modules.builtin')", UserError, r"builtin"),
-        ("OSError(5, 'Input/output error', '/elsewhere')", InfrastructureError, "/elsewhere"),
-        ("OSError(24, 'Too many open files')", InfrastructureError, "Too many open files"),
-        ("UnicodeDecodeError('utf-8', b'x', 0, 1, 'invalid')", UserError, "is none: 'utf-8'"),
-        ("ValueError('too few values')", InfrastructureError, "too few values"),
+        ("linux@v6.13", "linux", "v6.13"),
+        ("linux@user@branch", "linux", "user@branch"),
+        ("linux@HEAD@{0}", "linux", "HEAD@{0}"),
+        ("with@sign@v6.13", "with@sign", "v6.13"),
+        ("nowhere@a@b", "nowhere@a", "b"),
     ],
-    ids=["denied", "missing", "disk", "files", "text", "value"],
 )
-def test_tree_that_can_not_be_read(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    error: str,
-    kind: type[KsuiteError],
-    said: str,
+def test_revisions_and_trees_with_a_sign_in_them(
+    name: str, place: str, revision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    top = tmp_path / "tree"
-    top.mkdir()
+    asked = []
 
-    def built_tree(*_: object) -> None:
-        raise eval(error, {"top": top})  # noqa: S307 (ours, from above)
+    @contextmanager
+    def checked_out(repository: Path, revision: str, *_: object) -> Iterator[Tree]:
+        asked.append((repository, revision))
+        yield Tree(tmp_path, "", "")
 
-    monkeypatch.setattr(sources, "built_tree", built_tree)
-    with pytest.raises(kind, match=said) as caught:
-        find(str(top), tmp_path / "store")
-    assert str(top) in str(caught.value)
-    assert type(caught.value) is kind
+    for directory in ("linux", "with@sign"):
+        (tmp_path / directory).mkdir()
+    monkeypatch.setattr(sources, "checked_out", checked_out)
+    monkeypatch.setattr(sources, "build_kernel", lambda *_: None)
+    monkeypatch.setattr(sources, "read_built", lambda *_: "built")
+    assert find(f"{tmp_path}/{name}", tmp_path) == "built"
+    assert asked == [(tmp_path / place, revision)]
 
 
-def test_makefile_that_is_no_text_has_a_version(tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_bytes(b"VERSION = 6\n# \xff\nPATCHLEVEL = 1\n")
-    assert Tree(tmp_path, "5eed", "0r161n").version == "6.1.0"
+@pytest.mark.parametrize("name", ["linux", "linux@v6.13", "linux.tar"])
+def test_what_may_not_be_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "linux").mkdir()
+    (tmp_path / "linux.tar").touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    place = tmp_path / name.partition("@")[0]
+    with pytest.raises(UserError, match=f"^{place} can't be read: permission denied"):
+        find(f"{tmp_path}/{name}", tmp_path)
+
+
+def test_tarball_of_a_tree_that_was_built_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = tmp_path / "linux"
+    write(top, {**{name: "" for name in PARTS if "/" not in name}, ".config": ""})
+    write(top, {"arch/x86/Makefile": ""})
+    write(tmp_path, {"linux.tar": ""})
+    monkeypatch.setattr(sources, "unpack_tarball", lambda *_: Tree(top, "", ""))
+    with pytest.raises(UserError, match=r"linux\.tar, which was configured in place"):
+        find(f"{tmp_path}/linux.tar", tmp_path)

@@ -17,7 +17,7 @@ import ksuite
 from ksuite.dut.modules import _depends
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.source import KernelSource, distro_source
-from ksuite.machines.initrd import Archive, agent_code, initrd
+from ksuite.machines.initrd import Archive, _with_dependencies, agent_code, initrd
 from ksuite.machines.recipe import DATA, read_recipe
 from ksuite.processes import run, tool
 
@@ -84,6 +84,17 @@ def test_packed_modules_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     files = unpack(initrd(BUSYBOX, tmp_path, "1.0", read_recipe()), out)
     assert files["modules/it.ko"] == b"a module"
     assert files["modules/order"] == b"it.ko"
+
+
+@pytest.mark.parametrize("packed", ["", ".xz", ".gz", ".zst"])
+def test_what_modprobe_names_is_taken_however_it_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: str
+) -> None:
+    """What was not would only be missed by a guest that doesn't come up."""
+    said = f"builtin erofs\ninsmod {tmp_path}/it.ko{packed} option=1 \n".encode()
+    done = subprocess.CompletedProcess([], 0, said, b"")
+    monkeypatch.setattr("ksuite.machines.initrd.run", lambda *_: done)
+    assert _with_dependencies(tmp_path, "1.0", ["it"]) == [tmp_path / f"it.ko{packed}"]
 
 
 def test_files_and_the_directories_that_they_are_in(tmp_path: Path) -> None:
