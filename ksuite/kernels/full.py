@@ -99,7 +99,7 @@ def build_kernel(
     """
     for name, package in (("gcc", "gcc"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
         tool(name, package)
-    compiler = version_of([tool("gcc", "gcc")])
+    compiler = version_of("gcc", "gcc")
     job = _Job(tree, changed_files(tree.path, patches), configuration, compiler)
     return _obtain(job, store, progress)
 
@@ -181,7 +181,7 @@ def _configured(
         config.write_bytes(read_unfollowed(place.out / CONFIG, CONFIG_BYTES))
         job.configuration.check(config, Kconfig(job.tree.path), job.tree.version)
 
-    tools = f"{job.compiler}\n{version_of([tool('ld', 'binutils')])}"
+    tools = f"{job.compiler}\n{version_of('ld', 'binutils')}"
     key = config_key(job.tree.path, job.changed, job.fragment, tools)
     return (store.obtain("config", key, make) / "config").read_bytes()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, NothingToCompare, UserError
+from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.trees import Tree
 from ksuite.processes import BUILD_PLACE, contained, run, tool
 
@@ -25,6 +26,8 @@ PACKAGES = "linux-image-amd64 linux-headers-amd64 linux-source-6.1"
 
 _UNPACKERS = {".xz": ("xzcat", "xz-utils"), ".gz": ("zcat", "gzip"), ".zst": ("zstdcat", "zstd")}
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+# What a configuration names is run, and it may be somebody's.
+_COMPILER = re.compile(r"(?:[a-z0-9_]+-)*(?:gcc|clang)(?:-[0-9.]+)?")
 # The last file that gets a part of its bytes in has no errno to tell.
 _DISK_FULL = re.compile(rb"No space left on device|Disk quota exceeded|Wrote only \d+ of")
 
@@ -148,9 +151,19 @@ def unpack_tarball(tarball: Path, store: Store, remedy: str) -> Tree:
     return Tree(store.obtain("tree", key, extract), key, origin=key)
 
 
-def version_of(compiler: Sequence[str]) -> str:
-    """Return the first line of what a compiler says of itself."""
-    done = run([*compiler, "--version"], env=_ENVIRONMENT)
+def version_of(command: str, package: str) -> str:
+    """Return the first line of what a compiler or linker says of itself.
+
+    It is the one that builds use, whatever else is on the user's path.
+
+    :param package: the Debian package that holds it, for the error message.
+    :raises InfrastructureError: it is not installed.
+    """
+    return _said([*contained(drop_root=True), tool(command, package, CLEAN_PATH)])
+
+
+def _said(command: Sequence[str]) -> str:
+    done = run([*command, "--version"], env=_ENVIRONMENT)
     return done.stdout.decode(errors="replace").partition("\n")[0].strip()
 
 
@@ -159,13 +172,18 @@ def check_compiler(source: KernelSource) -> None:
 
     :raises InfrastructureError: it is another one, or missing.
     """
-    command = source.compiler.split(maxsplit=1)[0]
+    command = source.compiler.partition(" ")[0]
+    if not _COMPILER.fullmatch(command):
+        msg = (
+            f"the kernel {source.release} says that it was built by {source.compiler!r}, and "
+            f"{command[:80]!r} is no compiler that we know: build it by gcc, and by its name"
+        )
+        raise InfrastructureError(msg)
     if root := source.build_root:
         nothing = root / BUILD_PLACE.strip("/")
-        compiler = [*contained(drop_root=True, root=(root, nothing)), command]
+        found = _said([*contained(drop_root=True, root=(root, nothing)), command])
     else:
-        compiler = [tool(command, command)]
-    found = version_of(compiler)
+        found = version_of(command, command)
     if found != source.compiler:
         msg = (
             f"the kernel {source.release} was built by {source.compiler!r}, but {command} here is "

@@ -12,6 +12,7 @@ import pytest
 
 from ksuite.errors import ExitCode, InfrastructureError, UserError
 from ksuite.kernels import source as module
+from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
 from ksuite.kernels.store import Store
 
@@ -118,3 +119,33 @@ def test_the_compiler_must_be_the_kernels(source: KernelSource) -> None:
         check_compiler(other)
     with pytest.raises(InfrastructureError, match="gcc-99 is missing: install it"):
         check_compiler(replace(source, compiler="gcc-99 (Debian) 99.0"))
+
+
+@pytest.mark.parametrize("given", ["{} (x) 1", "../{} 1", "sh 1", "", "gcc; 12", "gcc\t12"])
+def test_what_is_no_compiler_is_not_run(given: str, source: KernelSource, tmp_path: Path) -> None:
+    """A tree's configuration says what its compiler is called."""
+    trap = tmp_path / "gcc"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n")
+    trap.chmod(0o755)
+    with pytest.raises(InfrastructureError, match="is no compiler that we know"):
+        check_compiler(replace(source, compiler=given.format(trap)))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gcc", "gcc-12", "x86_64-linux-gnu-gcc-12", "clang-14", "x86_64-linux-gnu-gcc", "gcc-4.9"],
+)
+def test_names_of_compilers(name: str) -> None:
+    assert module._COMPILER.fullmatch(name)
+
+
+def test_the_compiler_is_the_one_that_builds(
+    source: KernelSource, open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may be first on the user's path."""
+    other = open_directory / source.compiler.split()[0]
+    other.write_text("#!/bin/sh\necho other\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{open_directory}:{CLEAN_PATH}")
+    check_compiler(source)
