@@ -143,6 +143,12 @@ def _joined(places: Sequence[Path]) -> str:
     return ":".join(map(str, places))
 
 
+def give_to_builder(path: Path) -> None:
+    """Have what runs with `drop_root` own a file or directory; it is the user's own otherwise."""
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
 def run(
     command: Sequence[str | Path],
     *,

@@ -22,7 +22,7 @@ from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.makelog import read_unfollowed
 from ksuite.kernels.store import digest
 from ksuite.kernels.tux import FRAGMENT, Workplace
-from ksuite.processes import NOBODY, run, tool
+from ksuite.processes import give_to_builder, run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -106,7 +106,7 @@ def put_config(config: bytes, out: Path) -> None:
         return
     path.unlink(missing_ok=True)
     path.write_bytes(config)
-    _give_to_builder(path)
+    give_to_builder(path)
 
 
 def _is_asked(name: str) -> bool:
@@ -117,13 +117,8 @@ def _is_asked(name: str) -> bool:
 def _builders(path: Path) -> Path:
     """Return a directory that is there, and the builder's."""
     path.mkdir(parents=True, exist_ok=True)
-    _give_to_builder(path)
+    give_to_builder(path)
     return path
-
-
-def _give_to_builder(path: Path) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 def _copied(source: Path, target: Path) -> Path:
