@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError
+from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.beneath import read_beneath
 from ksuite.kernels.held import disk_full, scratch_directory
 from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.makelog import read_unfollowed
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 CONFIG = ".config"
 CONFIG_BYTES = 4 << 20
+ASKED_BYTES = 16 << 20
+"""More than any file has that make reads for a configuration."""
 _OBJECTS, _COPY = "out", "copy"
 
 
@@ -81,8 +84,9 @@ def config_key(tree: Path, changed: Mapping[str, bytes | None], fragment: str, t
 
     :param changed: content of the files that patches leave different, None for removed ones.
     :param tools: versions of compiler and linker.
+    :raises UserError: one of them can't be read.
     """
-    content = {name: path.read_bytes() for name, path in _asked_files(tree) if path.is_file()}
+    content = {name: _content(tree, name) for name in _asked_files(tree)}
     asked = {name: text for name, text in changed.items() if _is_asked(name)}
     parts: list[bytes | str] = [fragment, tools]
     for name, text in sorted((content | asked).items()):
@@ -90,19 +94,37 @@ def config_key(tree: Path, changed: Mapping[str, bytes | None], fragment: str, t
     return digest(*parts)
 
 
-def _asked_files(tree: Path) -> Iterator[tuple[str, Path]]:
-    for top, _, files in os.walk(tree):
-        for file in files:
-            path = Path(top, file)
-            if _is_asked(name := str(path.relative_to(tree))):
-                yield name, path
+def _asked_files(tree: Path) -> Iterator[str]:
+    for top, directories, files in os.walk(tree):
+        links = (name for name in directories if Path(top, name).is_symlink())
+        for file in (*files, *links):
+            name = str(Path(top, file).relative_to(tree))
+            if _is_asked(name):
+                yield name
+
+
+def _content(tree: Path, name: str) -> bytes:
+    """Return what a file of a tree has; a link's is where it leads, and what is there in the tree.
+
+    :raises UserError: it is something else, or can't be read.
+    """
+    path = tree / name
+    if path.is_symlink():
+        there = b""
+        with suppress(OSError):
+            there = read_beneath(tree, name, ASKED_BYTES, links=True)
+        return b"a link to %s\0%s" % (os.fsencode(path.readlink()), there)
+    try:
+        return read_beneath(tree, name, ASKED_BYTES)
+    except OSError as error:
+        raise UserError(f"{name} in the kernel tree can't be read: {error.strerror}") from error
 
 
 def put_config(config: bytes, out: Path) -> None:
     """Put a configuration where make looks; one that is there already keeps its time."""
     path = out / CONFIG
     is_file = path.is_file() and not path.is_symlink()
-    if is_file and read_unfollowed(path, CONFIG_BYTES) == config:
+    if is_file and read_unfollowed(out, CONFIG, CONFIG_BYTES) == config:
         return
     path.unlink(missing_ok=True)
     path.write_bytes(config)

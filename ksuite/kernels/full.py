@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from ksuite.errors import DoesNotCompile, InfrastructureError
 from ksuite.kernels import dependencies
 from ksuite.kernels.areas import CONFIG, CONFIG_BYTES, Area, config_key, put_config
+from ksuite.kernels.beneath import open_beneath
 from ksuite.kernels.dependencies import write_dependencies
-from ksuite.kernels.elf import build_id
+from ksuite.kernels.elf import build_id_of
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.headers import collect_headers
 from ksuite.kernels.kconfig import Kconfig
@@ -178,7 +179,7 @@ def _configured(
         (place.out / CONFIG).unlink(missing_ok=True)
         _run(job, place, ["config"], store, progress)
         config = into / "config"
-        config.write_bytes(read_unfollowed(place.out / CONFIG, CONFIG_BYTES))
+        config.write_bytes(read_unfollowed(place.out, CONFIG, CONFIG_BYTES))
         job.configuration.check(config, Kconfig(job.tree.path), job.tree.version)
 
     tools = f"{job.compiler}\n{version_of('ld', 'binutils')}"
@@ -222,9 +223,9 @@ def _run(
 
 def _collect(job: _Job, place: Workplace, into: Path) -> None:
     """Put a finished kernel into an entry."""
-    results = place.out / RESULTS
-    (into / "vmlinuz").write_bytes(read_unfollowed(results / "bzImage", IMAGE_BYTES))
-    packed = io.BytesIO(read_unfollowed(results / "modules.tar", IMAGE_BYTES))
+    image = read_unfollowed(place.out, f"{RESULTS}/bzImage", IMAGE_BYTES)
+    (into / "vmlinuz").write_bytes(image)
+    packed = io.BytesIO(read_unfollowed(place.out, f"{RESULTS}/modules.tar", IMAGE_BYTES))
     with tarfile.open(fileobj=packed) as archive:
         for member in archive:
             # Nothing but files, and nowhere else: a series had its hands in it.
@@ -250,8 +251,17 @@ def _collect(job: _Job, place: Workplace, into: Path) -> None:
     facts = {
         "release": release,
         "version": job.tree.version,
-        "build_id": build_id(place.out / "vmlinux"),
+        "build_id": _build_id(place.out),
         "code": digest(*code),
         "configuration": " ".join(job.configuration.names),
     }
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _build_id(out: Path) -> str:
+    """Return that of the kernel that make left; where it is, something else may be."""
+    try:
+        with open_beneath(out, "vmlinux") as vmlinux:
+            return build_id_of(vmlinux, str(out / "vmlinux"))
+    except OSError as error:
+        raise InfrastructureError(f"the build left no vmlinux: {error.strerror}") from error

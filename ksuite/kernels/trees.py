@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
+from ksuite.kernels.beneath import is_linked, read_beneath
 from ksuite.kernels.git import git, must_have_worked
 from ksuite.kernels.gitrange import borrow, commit_of, objects_of
 from ksuite.kernels.locks import held_alone
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
 
 CHECKOUT = "checkout"
+MAKEFILE_BYTES = 1 << 20
 PARTS = ("Makefile", "Kbuild", "Kconfig", "arch/x86")
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)", re.MULTILINE)
 
@@ -45,8 +47,16 @@ class Tree:
 
     @property
     def version(self) -> str:
-        """What ``make kernelversion`` says, without what is no number."""
-        found = dict(_VERSION.findall((self.path / "Makefile").read_text(encoding="utf-8")))
+        """What ``make kernelversion`` says, without what is no number.
+
+        :raises UserError: its Makefile is no file, or can't be read.
+        """
+        try:
+            content = read_beneath(self.path, "Makefile", MAKEFILE_BYTES)
+        except OSError as error:
+            msg = f"the Makefile of {self.path} can't be read: {error.strerror}"
+            raise UserError(msg) from error
+        found = dict(_VERSION.findall(content.decode(errors="replace")))
         return ".".join(found.get(part, "0") for part in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
 
 
@@ -58,6 +68,8 @@ def must_be_kernel(path: Path, name: str) -> None:
     """
     if missing := [part for part in PARTS if not (path / part).exists()]:
         raise UserError(f"{name} is no kernel tree: it has no {', '.join(missing)}")
+    if linked := [part for part in PARTS if is_linked(path, part)]:
+        raise UserError(f"{name} is no kernel tree: a link leads to its {', '.join(linked)}")
 
 
 @contextmanager
