@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError, UserError
 from ksuite.kernels.beneath import read_beneath
-from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.kernels.held import disk_full, readable_for_all, scratch_directory
 from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.makelog import read_unfollowed
 from ksuite.kernels.store import digest
@@ -55,12 +55,19 @@ class Area:
     ) -> Iterator[Workplace]:
         """Yield where to build a tree; nobody else builds here meanwhile.
 
+        What is written then is readable for all, as the builder needs it.
+
         :param changed: content of the files that patches leave different, None for removed ones.
         :param fragment: what the configuration asks for.
         :raises InfrastructureError: there is no room for it.
         """
         cache = _builders(self.cache)
-        with held_alone(self.path, progress), shared(cache), scratch_directory() as given:
+        with (
+            held_alone(self.path, progress),
+            shared(cache),
+            scratch_directory() as given,
+            readable_for_all(),
+        ):
             (given / FRAGMENT).write_text(fragment, encoding="utf-8")
             given.chmod(0o755)
             copy = self.path / _COPY

@@ -7,6 +7,7 @@ the source, and over them what make(1) generated.
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -48,6 +49,12 @@ def collect_headers(sources: Sequence[Path], build: Path, into: Path) -> None:
             _copy(source, name, into)
     for name in OF_BUILD:
         _copy(build, name, into)
+    for directory, _, names in os.walk(into):
+        for path in (Path(directory), *(Path(directory, name) for name in names)):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                # Nobody reads them, whatever the umask of who built the kernel.
+                path.chmod(0o755 if stat.S_ISDIR(mode) or mode & stat.S_IXUSR else 0o644)
 
 
 def _copy(top: Path, name: str, into: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ksuite.errors import UserError
 from ksuite.kernels.beneath import is_linked, read_beneath
 from ksuite.kernels.git import git, must_have_worked
 from ksuite.kernels.gitrange import borrow, commit_of, objects_of
+from ksuite.kernels.held import readable_for_all
 from ksuite.kernels.locks import held_alone
 from ksuite.kernels.store import digest
 
@@ -89,7 +91,7 @@ def checked_out(
         place.mkdir(exist_ok=True)
     with held_alone(place, progress):
         progress(f"checking {revision} out of {repository}")
-        with store.writable(CHECKOUT):
+        with store.writable(CHECKOUT), readable_for_all():
             key = _check_out(place, objects, commit)
         must_be_kernel(place / "source", f"{repository}@{revision}")
         yield Tree(place / "source", key, origin)
@@ -106,6 +108,10 @@ def _check_out(place: Path, objects: Path, commit: str) -> str:
 
 def _written(place: Path, objects: Path, commit: str) -> str:
     borrowed, source = place / "git", place / "source"
+    if source.is_dir() and not source.stat().st_mode & stat.S_IROTH:
+        # An earlier ksuite wrote it by the user's umask, and no builder can read it.
+        shutil.rmtree(borrowed, ignore_errors=True)
+        shutil.rmtree(source)
     source.mkdir(exist_ok=True)
     if not (borrowed / "HEAD").exists():
         borrow(objects, borrowed)

@@ -141,6 +141,22 @@ def test_headers_are_not_collected_through_links(name: str, secret: Path, tmp_pa
     assert not [path for path in into.rglob("*") if path.is_file() and not path.is_symlink()]
 
 
+def test_headers_are_readable_for_all(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        for name in ("include/linux/x.h", "arch/x86/include/asm/x.h", "scripts/run"):
+            (tmp_path / "build" / name).parent.mkdir(parents=True)
+            (tmp_path / "build" / name).touch()
+        (tmp_path / "build/scripts/run").chmod(0o700)
+        collect_headers([], tmp_path / "build", tmp_path / "into")
+    finally:
+        os.umask(before)
+    into = tmp_path / "into"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (into, *into.rglob("*"))}
+    assert modes.pop("x.h") == 0o644
+    assert set(modes.values()) == {0o755}
+
+
 def test_headers_that_are_no_files_are_not_collected(tmp_path: Path) -> None:
     for name in ("include/linux/fifo", "scripts/x"):
         (tmp_path / "build" / name).parent.mkdir(parents=True)
