@@ -13,7 +13,9 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
@@ -72,17 +74,18 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def tool(name: str, package: str) -> str:
+def tool(name: str, package: str, path: str | None = None) -> str:
     """Return the path of a command.
 
     :param package: the Debian package that holds it, for the error message.
+    :param path: where to look instead of the user's ``$PATH``.
     :raises InfrastructureError: it is not installed.
     """
-    path = shutil.which(name)
-    if path is None:
+    found = shutil.which(name, path=path)
+    if found is None:
         msg = f"{name} is missing: install it with `apt-get install {package}`, or run ./bootstrap"
         raise InfrastructureError(msg)
-    return path
+    return found
 
 
 def contained(
@@ -140,6 +143,12 @@ def _joined(places: Sequence[Path]) -> str:
     return ":".join(map(str, places))
 
 
+def give_to_builder(path: Path) -> None:
+    """Have what runs with `drop_root` own a file or directory; it is the user's own otherwise."""
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -147,22 +156,33 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     timeout_seconds: float = 600,
+    most_bytes: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command to its end and return what it printed, whatever its exit status.
 
+    :param most_bytes: of output and of errors, for a command that may print without an end: what is
+        more is not kept. Then both are files, so that prlimit(1) can bound them.
     :raises InfrastructureError: it could not be started, or ran out of time.
     """
     argv = [str(word) for word in command]
     try:
-        return subprocess.run(
-            argv,
-            cwd=cwd,
-            env=env,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=timeout_seconds,
-        )
+        with ExitStack() as stack:
+            kept = [stack.enter_context(TemporaryFile()) for _ in range(2 if most_bytes else 0)]
+            done = subprocess.run(
+                argv,
+                cwd=cwd,
+                env=env,
+                input=stdin,
+                stdout=kept[0] if kept else subprocess.PIPE,
+                stderr=kept[1] if kept else subprocess.PIPE,
+                check=False,
+                timeout=timeout_seconds,
+            )
+            for file in kept:
+                file.seek(0)
+            if kept:
+                done.stdout, done.stderr = (file.read(most_bytes) for file in kept)
+            return done
     except OSError as error:
         raise InfrastructureError(f"can't start {argv[0]}: {error}") from error
     except subprocess.TimeoutExpired as error:

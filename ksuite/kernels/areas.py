@@ -11,24 +11,27 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError
-from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.errors import InfrastructureError, UserError
+from ksuite.kernels.beneath import read_beneath
+from ksuite.kernels.held import disk_full, readable_for_all, scratch_directory
 from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.makelog import read_unfollowed
 from ksuite.kernels.store import digest
 from ksuite.kernels.tux import FRAGMENT, Workplace
-from ksuite.processes import NOBODY, run, tool
+from ksuite.processes import give_to_builder, run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 CONFIG = ".config"
 CONFIG_BYTES = 4 << 20
+ASKED_BYTES = 16 << 20
+"""More than any file has that make reads for a configuration."""
 _OBJECTS, _COPY = "out", "copy"
 
 
@@ -52,12 +55,19 @@ class Area:
     ) -> Iterator[Workplace]:
         """Yield where to build a tree; nobody else builds here meanwhile.
 
+        What is written then is readable for all, as the builder needs it.
+
         :param changed: content of the files that patches leave different, None for removed ones.
         :param fragment: what the configuration asks for.
         :raises InfrastructureError: there is no room for it.
         """
         cache = _builders(self.cache)
-        with held_alone(self.path, progress), shared(cache), scratch_directory() as given:
+        with (
+            held_alone(self.path, progress),
+            shared(cache),
+            scratch_directory() as given,
+            readable_for_all(),
+        ):
             (given / FRAGMENT).write_text(fragment, encoding="utf-8")
             given.chmod(0o755)
             copy = self.path / _COPY
@@ -81,8 +91,9 @@ def config_key(tree: Path, changed: Mapping[str, bytes | None], fragment: str, t
 
     :param changed: content of the files that patches leave different, None for removed ones.
     :param tools: versions of compiler and linker.
+    :raises UserError: one of them can't be read.
     """
-    content = {name: path.read_bytes() for name, path in _asked_files(tree) if path.is_file()}
+    content = {name: _content(tree, name) for name in _asked_files(tree)}
     asked = {name: text for name, text in changed.items() if _is_asked(name)}
     parts: list[bytes | str] = [fragment, tools]
     for name, text in sorted((content | asked).items()):
@@ -90,23 +101,41 @@ def config_key(tree: Path, changed: Mapping[str, bytes | None], fragment: str, t
     return digest(*parts)
 
 
-def _asked_files(tree: Path) -> Iterator[tuple[str, Path]]:
-    for top, _, files in os.walk(tree):
-        for file in files:
-            path = Path(top, file)
-            if _is_asked(name := str(path.relative_to(tree))):
-                yield name, path
+def _asked_files(tree: Path) -> Iterator[str]:
+    for top, directories, files in os.walk(tree):
+        links = (name for name in directories if Path(top, name).is_symlink())
+        for file in (*files, *links):
+            name = str(Path(top, file).relative_to(tree))
+            if _is_asked(name):
+                yield name
+
+
+def _content(tree: Path, name: str) -> bytes:
+    """Return what a file of a tree has; a link's is where it leads, and what is there in the tree.
+
+    :raises UserError: it is something else, or can't be read.
+    """
+    path = tree / name
+    if path.is_symlink():
+        there = b""
+        with suppress(OSError):
+            there = read_beneath(tree, name, ASKED_BYTES, links=True)
+        return b"a link to %s\0%s" % (os.fsencode(path.readlink()), there)
+    try:
+        return read_beneath(tree, name, ASKED_BYTES)
+    except OSError as error:
+        raise UserError(f"{name} in the kernel tree can't be read: {error.strerror}") from error
 
 
 def put_config(config: bytes, out: Path) -> None:
     """Put a configuration where make looks; one that is there already keeps its time."""
     path = out / CONFIG
     is_file = path.is_file() and not path.is_symlink()
-    if is_file and read_unfollowed(path, CONFIG_BYTES) == config:
+    if is_file and read_unfollowed(out, CONFIG, CONFIG_BYTES) == config:
         return
     path.unlink(missing_ok=True)
     path.write_bytes(config)
-    _give_to_builder(path)
+    give_to_builder(path)
 
 
 def _is_asked(name: str) -> bool:
@@ -117,13 +146,8 @@ def _is_asked(name: str) -> bool:
 def _builders(path: Path) -> Path:
     """Return a directory that is there, and the builder's."""
     path.mkdir(parents=True, exist_ok=True)
-    _give_to_builder(path)
+    give_to_builder(path)
     return path
-
-
-def _give_to_builder(path: Path) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 def _copied(source: Path, target: Path) -> Path:

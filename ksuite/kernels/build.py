@@ -245,7 +245,7 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
         scratch.chmod(0o711)
         status = _make(job, top, headers)
         log = (
-            read_unfollowed(top / "make.log", LOG_BYTES)
+            read_unfollowed(top, "make.log", LOG_BYTES)
             .decode(errors="replace")
             .replace(f"{_seen_as(job, top)}/", "")
         )
@@ -253,9 +253,10 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
             if MakeLog(log).disk_full:
                 raise disk_full(str(scratch.parent), "set TMPDIR")
             return log, None
-        places = {target.file: top / target.directory / target.file for target in job.targets}
-        places[SYMVERS] = top / SYMVERS
-        return log, {name: read_unfollowed(place, FILE_BYTES) for name, place in places.items()}
+        places = {target.file: f"{target.directory}/{target.file}" for target in job.targets}
+        places[SYMVERS] = SYMVERS
+        made = {name: read_unfollowed(top, place, FILE_BYTES) for name, place in places.items()}
+        return log, made
 
 
 def _lay_out(job: _Job, top: Path, headers: Path) -> None:

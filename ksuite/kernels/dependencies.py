@@ -224,7 +224,7 @@ class _Build:
             raise _DoubtError(f"there is no {name}")
         most = min(FILE_BYTES, self._left_bytes)
         try:
-            content = read_unfollowed(self._out / name, most)
+            content = read_unfollowed(self._out, name, most)
         except InfrastructureError as error:
             raise _DoubtError(f"{name} can't be read") from error
         if len(content) >= most:

@@ -23,12 +23,16 @@ from ksuite.errors import InfrastructureError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 _RELA, _NOTE, _NOBITS = 4, 7, 8
 _ALLOCATED = 0x2
 _RESERVED_INDEX = 0xFF00
 _BUILD_ID_NOTE = 3
 _NOTE_BYTES = 12
+_MOST_NOTES = 1 << 20
+_HEADER, _SECTION = struct.Struct("<6s34xQ10xHHH"), struct.Struct("<IIQQQQIIQQ")
+"""Of the first, what makes it an ELF file, and where its sections are."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,32 @@ def build_id(module: Path) -> str:
 
     :raises InfrastructureError: it has none, or is no 64-bit little-endian ELF file.
     """
-    for section in _sections(module):
-        if section.kind == _NOTE and (found := _build_id(section.data)):
-            return found
-    raise InfrastructureError(f"{module} has no build-id: it was linked without --build-id")
+    with module.open("rb") as file:
+        return build_id_of(file, str(module))
+
+
+def build_id_of(file: BinaryIO, name: str) -> str:
+    """Return the build-id of an open file; see `build_id`. Little of it is read."""
+    try:
+        for kind, offset, size in _places(file, name):
+            if kind == _NOTE and size <= _MOST_NOTES:
+                file.seek(offset)
+                if found := _build_id(file.read(size)):
+                    return found
+    except (struct.error, OverflowError, ValueError, OSError) as error:
+        raise _damaged(name) from error
+    raise InfrastructureError(f"{name} has no build-id: it was linked without --build-id")
+
+
+def _places(file: BinaryIO, name: str) -> Iterator[tuple[int, int, int]]:
+    """Yield kind, offset and size of each section."""
+    head = file.read(_HEADER.size)
+    _must_be_elf(head, name)
+    _, offset, entry_size, count, _ = _HEADER.unpack(head)
+    for index in range(count):
+        file.seek(offset + entry_size * index)
+        fields = _SECTION.unpack(file.read(_SECTION.size))
+        yield fields[1], fields[4], fields[5]
 
 
 def _build_id(notes: bytes) -> str:
@@ -92,18 +118,22 @@ def _build_id(notes: bytes) -> str:
 def _sections(module: Path) -> list[_Section]:
     data = module.read_bytes()
     try:
-        if data[:6] != b"\x7fELF\x02\x01":
-            raise InfrastructureError(f"{module} is no 64-bit little-endian ELF file: rebuild it")
-        (offset,) = struct.unpack_from("<Q", data, 0x28)
-        entry_size, count, names = struct.unpack_from("<HHH", data, 0x3A)
-        heads = [
-            struct.unpack_from("<IIQQQQIIQQ", data, offset + entry_size * index)
-            for index in range(count)
-        ]
+        _must_be_elf(data, str(module))
+        _, offset, entry_size, count, names = _HEADER.unpack_from(data)
+        heads = [_SECTION.unpack_from(data, offset + entry_size * index) for index in range(count)]
         strings = data[heads[names][4] :]
         return [_section(head, strings, data) for head in heads]
     except (struct.error, IndexError, ValueError) as error:
-        raise InfrastructureError(f"{module} is cut short or damaged: rebuild it") from error
+        raise _damaged(str(module)) from error
+
+
+def _must_be_elf(data: bytes, name: str) -> None:
+    if data[:6] != b"\x7fELF\x02\x01":
+        raise InfrastructureError(f"{name} is no 64-bit little-endian ELF file: rebuild it")
+
+
+def _damaged(name: str) -> InfrastructureError:
+    return InfrastructureError(f"{name} is cut short or damaged: rebuild it")
 
 
 def _section(head: tuple[int, ...], strings: bytes, data: bytes) -> _Section:

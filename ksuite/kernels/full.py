@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from ksuite.errors import DoesNotCompile, InfrastructureError
 from ksuite.kernels import dependencies
 from ksuite.kernels.areas import CONFIG, CONFIG_BYTES, Area, config_key, put_config
+from ksuite.kernels.beneath import open_beneath
 from ksuite.kernels.dependencies import write_dependencies
-from ksuite.kernels.elf import build_id
+from ksuite.kernels.elf import build_id_of
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.given import must_be_clean
 from ksuite.kernels.headers import collect_headers
@@ -102,7 +103,7 @@ def build_kernel(
     must_be_clean(tree.path, str(tree.path))
     for name, package in (("gcc", "gcc"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
         tool(name, package)
-    compiler = version_of([tool("gcc", "gcc")])
+    compiler = version_of("gcc", "gcc")
     job = _Job(tree, changed_files(tree.path, patches), configuration, compiler)
     return _obtain(job, store, progress)
 
@@ -181,11 +182,11 @@ def _configured(
         (place.out / CONFIG).unlink(missing_ok=True)
         _run(job, place, ["config"], store, progress)
         config = into / "config"
-        config.write_bytes(read_unfollowed(place.out / CONFIG, CONFIG_BYTES))
+        config.write_bytes(read_unfollowed(place.out, CONFIG, CONFIG_BYTES))
         kconfig = Kconfig(job.tree.path, job.changed)
         job.configuration.check(config, kconfig, job.tree.version)
 
-    tools = f"{job.compiler}\n{version_of([tool('ld', 'binutils')])}"
+    tools = f"{job.compiler}\n{version_of('ld', 'binutils')}"
     key = config_key(job.tree.path, job.changed, job.fragment, tools)
     return (store.obtain("config", key, make) / "config").read_bytes()
 
@@ -228,9 +229,9 @@ def _run(
 
 def _collect(job: _Job, place: Workplace, into: Path) -> None:
     """Put a finished kernel into an entry."""
-    results = place.out / RESULTS
-    (into / "vmlinuz").write_bytes(read_unfollowed(results / "bzImage", IMAGE_BYTES))
-    packed = io.BytesIO(read_unfollowed(results / "modules.tar", IMAGE_BYTES))
+    image = read_unfollowed(place.out, f"{RESULTS}/bzImage", IMAGE_BYTES)
+    (into / "vmlinuz").write_bytes(image)
+    packed = io.BytesIO(read_unfollowed(place.out, f"{RESULTS}/modules.tar", IMAGE_BYTES))
     with tarfile.open(fileobj=packed) as archive:
         for member in archive:
             # Nothing but files, and nowhere else: a series had its hands in it.
@@ -256,8 +257,17 @@ def _collect(job: _Job, place: Workplace, into: Path) -> None:
     facts = {
         "release": release,
         "version": job.tree.version,
-        "build_id": build_id(place.out / "vmlinux"),
+        "build_id": _build_id(place.out),
         "code": digest(*code),
         "configuration": " ".join(job.configuration.names),
     }
     (into / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _build_id(out: Path) -> str:
+    """Return that of the kernel that make left; where it is, something else may be."""
+    try:
+        with open_beneath(out, "vmlinux") as vmlinux:
+            return build_id_of(vmlinux, str(out / "vmlinux"))
+    except OSError as error:
+        raise InfrastructureError(f"the build left no vmlinux: {error.strerror}") from error

@@ -7,12 +7,16 @@ the source, and over them what make(1) generated.
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ksuite.kernels.beneath import is_linked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 OF_SOURCE = (
     "Makefile",
@@ -31,7 +35,7 @@ OF_BUILD = (
     "arch/x86/include",
     "tools/objtool/objtool",
 )
-_LEFT_OUT = shutil.ignore_patterns("*.o", "*.cmd", "*.a", "kconfig", "gdb", "coccinelle")
+_NOT_READ = shutil.ignore_patterns("*.o", "*.cmd", "*.a", "kconfig", "gdb", "coccinelle")
 
 
 def collect_headers(sources: Sequence[Path], build: Path, into: Path) -> None:
@@ -42,17 +46,32 @@ def collect_headers(sources: Sequence[Path], build: Path, into: Path) -> None:
     """
     for source in reversed(sources):
         for name in OF_SOURCE:
-            _copy(source / name, into / name)
+            _copy(source, name, into)
     for name in OF_BUILD:
-        _copy(build / name, into / name)
+        _copy(build, name, into)
+    for directory, _, names in os.walk(into):
+        for path in (Path(directory), *(Path(directory, name) for name in names)):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                # Nobody reads them, whatever the umask of who built the kernel.
+                path.chmod(0o755 if stat.S_ISDIR(mode) or mode & stat.S_IXUSR else 0o644)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Add a file or directory; links stay links, wherever they lead."""
-    if source.is_symlink() or not source.exists():
+def _copy(top: Path, name: str, into: Path) -> None:
+    """Add a file or directory; links stay links, wherever they lead, and none is followed."""
+    source, target = top / name, into / name
+    if is_linked(top, name) or not source.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, ignore=_LEFT_OUT, dirs_exist_ok=True)
-    else:
+        shutil.copytree(source, target, symlinks=True, ignore=_left_out, dirs_exist_ok=True)
+    elif source.is_file():
         shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _left_out(directory: str, names: list[str]) -> set[str]:
+    """Return what no module is built against, and what can't be copied: it is no file."""
+    modes = {name: Path(directory, name).lstat().st_mode for name in names}
+    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    strange = {name for name, mode in modes.items() if not any(kind(mode) for kind in kinds)}
+    return strange | _NOT_READ(directory, names)

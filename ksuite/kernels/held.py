@@ -70,6 +70,19 @@ def scratch_directory() -> Iterator[Path]:
 
 
 @contextmanager
+def readable_for_all() -> Iterator[None]:
+    """Have what the body makes be readable for the builder, whatever the user's umask.
+
+    It is the process's: no other thread may be making what is private.
+    """
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def disk_full_told(place: str, remedy: str) -> Iterator[None]:
     """Turn the body's "no space left" into an error that says where, and what helps."""
     try:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a directory of the kernel builds in a given configuration, as make itself has it."""
+"""What a directory of the kernel builds in a given configuration, as make itself has it.
+
+A Makefile can run commands while it is read, and it is somebody's: make is confined like a build.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,30 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import NeedsFullBuild
 from ksuite.kernels.git import CLEAN_PATH
-from ksuite.processes import run, tool
+from ksuite.kernels.held import scratch_directory
+from ksuite.processes import MOUNTS, contained, run, tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ksuite.kernels.source import KernelSource
 
-_QUESTION = """\
+_TREE, _HEADERS = (MOUNTS / name for name in ("source", "headers"))
+"""Where make finds them, who may not get to where they are."""
+_MOST_BYTES = 4 << 20
+"""Of what it prints; all that the largest directory builds has a hundredth of it."""
+_LIMITS = ("--as=268435456", "--cpu=10", f"--fsize={_MOST_BYTES}", "--core=0")
+_QUESTION = f"""\
 .DEFAULT_GOAL := nothing
 ARCH := x86
 SRCARCH := x86
-srctree := {tree}
-objtree := {headers}
-src := {directory}
-obj := {directory}
-include {headers}/include/config/auto.conf
-include {tree}/scripts/Kbuild.include
-include {makefile}
+srctree := {_TREE}
+objtree := {_HEADERS}
+src := {{directory}}
+obj := {{directory}}
+include {_HEADERS}/include/config/auto.conf
+include {_TREE}/scripts/Kbuild.include
+include {_TREE}/{{makefile}}
 parts = $(or $(strip $($(1:.o=-objs)) $($(1:.o=-y)) $(if $(2),$($(1:.o=-m)))),$(1))
 $(foreach o,$(filter %.o,$(obj-y) $(lib-y) $(lib-m)),$(info builtin $(o) $(call parts,$(o),)))
 $(foreach o,$(filter-out $(obj-y),$(filter %.o,$(obj-m))),$(info module $(o) $(call parts,$(o),m)))
@@ -59,15 +68,22 @@ def evaluate(source: KernelSource, tree: Path, directory: str) -> Directory:
 
     :raises NeedsFullBuild: the Makefile can't be evaluated by itself.
     """
-    text = _QUESTION.format(
-        tree=tree,
-        headers=source.headers,
-        directory=directory,
-        makefile=makefile_of(tree, directory),
-    )
-    environment = {"PATH": CLEAN_PATH, "LC_ALL": "C"}
-    command = [tool("make", "make"), "-rRs", "-f", "-", "nothing"]
-    done = run(command, cwd=tree, env=environment, stdin=text.encode())
+    place = makefile_of(tree, directory)
+    makefile = place.relative_to(tree) if place else f"{directory}/Makefile"
+    text = _QUESTION.format(directory=directory, makefile=makefile)
+    tool("make", "make")
+    with scratch_directory() as nothing:
+        command = [
+            *contained(
+                drop_root=True,
+                # Laid over, so that it does not matter who may enter the tree itself.
+                mounts={_TREE.name: [nothing, tree], _HEADERS.name: [source.headers]},
+                read_only={_TREE.name, _HEADERS.name},
+            ),
+            *("env", "-i", f"--chdir={_TREE}", f"PATH={CLEAN_PATH}", "LC_ALL=C"),
+            *("prlimit", *_LIMITS, "--", "make", "-rRs", "-f", "-", "nothing"),
+        ]
+        done = run(command, env={"PATH": CLEAN_PATH}, stdin=text.encode(), most_bytes=_MOST_BYTES)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").partition("\n")[0][:300]
         msg = f"needs a full build: the Makefile in {directory} doesn't stand by itself: {said}"

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
+from ksuite.kernels.beneath import open_beneath
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,18 +98,19 @@ class MakeLog:
         return any(not _QUOTED.search(line) for line in lines)
 
 
-def read_unfollowed(path: Path, most_bytes: int) -> bytes:
-    """Return the content of a file that nobody wrote, never what a link there leads to.
+def read_unfollowed(top: Path, name: str, most_bytes: int) -> bytes:
+    """Return the start of a file that nobody wrote, never what a link on the way leads to.
+
+    :param top: the directory that was the builder's.
 
     :raises InfrastructureError: there is none.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open_beneath(top, name) as file:
+            return file.read(most_bytes)
     except OSError as error:
         msg = (
-            f"the build left no {path}: {error.strerror}; it runs as nobody, who must be able to "
-            "get there: set TMPDIR to such a directory"
+            f"the build left no {top / name}: {error.strerror}; it runs as nobody, who must be "
+            "able to get there: set TMPDIR to such a directory"
         )
         raise InfrastructureError(msg) from error
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(most_bytes)

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError, NothingToCompare, UserError
+from ksuite.errors import InfrastructureError, KsuiteError, NothingToCompare, UserError
+from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.trees import Tree
-from ksuite.processes import BUILD_PLACE, contained, run, tool
+from ksuite.processes import BUILD_PLACE, MOUNTS, contained, give_to_builder, run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +26,24 @@ KNOWN = {"distro": "6.1"}
 
 PACKAGES = "linux-image-amd64 linux-headers-amd64 linux-source-6.1"
 
-_UNPACKERS = {".xz": ("xzcat", "xz-utils"), ".gz": ("zcat", "gzip"), ".zst": ("zstdcat", "zstd")}
-_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+_GZIP = ("zcat", "gzip")
+_UNPACKERS = {
+    ".xz": ("xzcat", "xz-utils"),
+    ".gz": _GZIP,
+    ".tgz": _GZIP,
+    ".zst": ("zstdcat", "zstd"),
+}
+_UNPACK = 'umask 022; "$1" | tar -x --strip-components=1 --no-same-owner -C "$2" || exit "$3"'
+_BROKEN = 99
+"""An exit status that none of those has who start it."""
+_ASIDE = re.compile(r"Removing leading|Exiting with failure status")
+"""What tar says of an archive besides what is wrong with it."""
+_TREE = MOUNTS / "tree"
+_MOST_SAID = 1 << 20
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": CLEAN_PATH}
 _UPSTREAM = re.compile(r"\d+(?:\.\d+)*")
+# What a configuration names is run, and it may be somebody's.
+_COMPILER = re.compile(r"(?:[a-z0-9_]+-)*(?:gcc|clang)(?:-[0-9.]+)?")
 # The last file that gets a part of its bytes in has no errno to tell.
 _DISK_FULL = re.compile(rb"No space left on device|Disk quota exceeded|Wrote only \d+ of")
 
@@ -124,35 +142,80 @@ def unpack(source: KernelSource, store: Store) -> Tree:
     if source.tarball is None:
         msg = f"{source.name} has no source, so that nothing of it can be built: see --unpatched"
         raise NothingToCompare(msg)
-    return unpack_tarball(source.tarball, store, _mend("--reinstall "))
+    return unpack_tarball(source.tarball, store, _mend("--reinstall "), InfrastructureError)
 
 
-def unpack_tarball(tarball: Path, store: Store, remedy: str) -> Tree:
+def unpack_tarball(
+    tarball: Path, store: Store, remedy: str, fault: type[KsuiteError] = UserError
+) -> Tree:
     """Return the source in a tarball, in the store, to be read only.
 
     :param remedy: what to do when it can't be read.
-    :raises InfrastructureError: the tarball can't be read, or the store can't be written.
+    :param fault: what to raise then: whose tarball it is.
+    :raises InfrastructureError: the store can't be written, or a tool is missing.
     """
-    with tarball.open("rb") as packed:
-        key = hashlib.file_digest(packed, "sha256").hexdigest()
+    try:
+        with tarball.open("rb") as packed:
+            key = hashlib.file_digest(packed, "sha256").hexdigest()
+    except OSError as error:
+        raise fault(f"{tarball} can't be read: {error.strerror}; {remedy}") from error
 
     def extract(into: Path) -> None:
-        unpacker = tool(*_UNPACKERS.get(tarball.suffix, ("cat", "coreutils")))
-        command = f'{unpacker} "$1" | tar -x --strip-components=1 -C "$2"'
-        shell = ["bash", "-o", "pipefail", "-c", command, "unpack", str(tarball), str(into)]
-        done = run([*contained(), *shell], env=_ENVIRONMENT)
+        unpacker = tool(*_UNPACKERS.get(tarball.suffix, ("cat", "coreutils")), CLEAN_PATH)
+        give_to_builder(into)
+        confined = contained(drop_root=True, mounts={_TREE.name: [into]})
+        shell = ["bash", "-o", "pipefail", "-c", _UNPACK, "unpack"]
+        command = [*shell, unpacker, str(_TREE), str(_BROKEN)]
+        # Nobody may be unable to get at it.
+        opened = ["sh", "-c", 'exec "$@" <"$0"', str(tarball.absolute())]
+        done = run([*opened, *confined, *command], env=_ENVIRONMENT, most_bytes=_MOST_SAID)
         if _DISK_FULL.search(done.stderr):
             raise store.disk_full()
-        if done.returncode != 0:
-            text = done.stderr.decode(errors="replace").partition("\n")[0][:300]
-            raise InfrastructureError(f"{tarball} can't be unpacked: {text}; {remedy}")
+        said = done.stderr.decode(errors="replace")
+        if done.returncode not in {0, _BROKEN}:
+            raise InfrastructureError(f"tar could not be run: {said[-300:]}")
+        what = _wrong(said) if done.returncode else _taken_over(into)
+        if what:
+            raise fault(f"{tarball} can't be unpacked: {what[:300]}; {remedy}")
 
     return Tree(store.obtain("tree", key, extract), key, origin=key)
 
 
-def version_of(compiler: Sequence[str]) -> str:
-    """Return the first line of what a compiler says of itself."""
-    done = run([*compiler, "--version"], env=_ENVIRONMENT)
+def _wrong(said: str) -> str:
+    """Return the line that says what is wrong with an archive; what unpacks it knows best."""
+    lines = [line for line in said.splitlines() if line and not _ASIDE.search(line)]
+    return min(lines, key=lambda line: line.startswith("tar: "), default="it is damaged")
+
+
+def _taken_over(top: Path) -> str:
+    """Make a tree ours, and readable for all; return what it has that no tree may have, if any.
+
+    Whoever opened a device or a FIFO would do what the archive wants, or wait for ever.
+    """
+    for directory, directories, names in os.walk(top):
+        for path in (Path(directory), *(Path(directory, name) for name in directories + names)):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                return f"{path.relative_to(top)} is no file, directory or link"
+            os.chown(path, os.geteuid(), os.getegid(), follow_symlinks=False)
+            if not stat.S_ISLNK(mode):
+                path.chmod(0o755 if stat.S_ISDIR(mode) or mode & stat.S_IXUSR else 0o644)
+    return ""
+
+
+def version_of(command: str, package: str) -> str:
+    """Return the first line of what a compiler or linker says of itself.
+
+    It is the one that builds use, whatever else is on the user's path.
+
+    :param package: the Debian package that holds it, for the error message.
+    :raises InfrastructureError: it is not installed.
+    """
+    return _said([*contained(drop_root=True), tool(command, package, CLEAN_PATH)])
+
+
+def _said(command: Sequence[str]) -> str:
+    done = run([*command, "--version"], env=_ENVIRONMENT)
     return done.stdout.decode(errors="replace").partition("\n")[0].strip()
 
 
@@ -161,13 +224,18 @@ def check_compiler(source: KernelSource) -> None:
 
     :raises InfrastructureError: it is another one, or missing.
     """
-    command = source.compiler.split(maxsplit=1)[0]
+    command = source.compiler.partition(" ")[0]
+    if not _COMPILER.fullmatch(command):
+        msg = (
+            f"the kernel {source.release} says that it was built by {source.compiler!r}, and "
+            f"{command[:80]!r} is no compiler that we know: build it by gcc, and by its name"
+        )
+        raise InfrastructureError(msg)
     if root := source.build_root:
         nothing = root / BUILD_PLACE.strip("/")
-        compiler = [*contained(drop_root=True, root=(root, nothing)), command]
+        found = _said([*contained(drop_root=True, root=(root, nothing)), command])
     else:
-        compiler = [tool(command, command)]
-    found = version_of(compiler)
+        found = version_of(command, command)
     if found != source.compiler:
         msg = (
             f"the kernel {source.release} was built by {source.compiler!r}, but {command} here is "

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
+from ksuite.kernels.beneath import is_linked, read_beneath
 from ksuite.kernels.git import git, must_have_worked
 from ksuite.kernels.gitrange import borrow, commit_of, objects_of
+from ksuite.kernels.held import readable_for_all
 from ksuite.kernels.locks import held_alone
 from ksuite.kernels.store import digest
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
 
 CHECKOUT = "checkout"
+MAKEFILE_BYTES = 1 << 20
 PARTS = ("Makefile", "Kbuild", "Kconfig", "arch/x86")
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)", re.MULTILINE)
 
@@ -45,9 +49,16 @@ class Tree:
 
     @property
     def version(self) -> str:
-        """What ``make kernelversion`` says, without what is no number."""
-        text = (self.path / "Makefile").read_text(encoding="utf-8", errors="replace")
-        found = dict(_VERSION.findall(text))
+        """What ``make kernelversion`` says, without what is no number.
+
+        :raises UserError: its Makefile is no file, or can't be read.
+        """
+        try:
+            content = read_beneath(self.path, "Makefile", MAKEFILE_BYTES)
+        except OSError as error:
+            msg = f"the Makefile of {self.path} can't be read: {error.strerror}"
+            raise UserError(msg) from error
+        found = dict(_VERSION.findall(content.decode(errors="replace")))
         return ".".join(found.get(part, "0") for part in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
 
 
@@ -59,6 +70,8 @@ def must_be_kernel(path: Path, name: str) -> None:
     """
     if missing := [part for part in PARTS if not (path / part).exists()]:
         raise UserError(f"{name} is no kernel tree: it has no {', '.join(missing)}")
+    if linked := [part for part in PARTS if is_linked(path, part)]:
+        raise UserError(f"{name} is no kernel tree: a link leads to its {', '.join(linked)}")
 
 
 @contextmanager
@@ -78,7 +91,7 @@ def checked_out(
         place.mkdir(exist_ok=True)
     with held_alone(place, progress):
         progress(f"checking {revision} out of {repository}")
-        with store.writable(CHECKOUT):
+        with store.writable(CHECKOUT), readable_for_all():
             key = _check_out(place, objects, commit)
         must_be_kernel(place / "source", f"{repository}@{revision}")
         yield Tree(place / "source", key, origin)
@@ -95,6 +108,10 @@ def _check_out(place: Path, objects: Path, commit: str) -> str:
 
 def _written(place: Path, objects: Path, commit: str) -> str:
     borrowed, source = place / "git", place / "source"
+    if source.is_dir() and not source.stat().st_mode & stat.S_IROTH:
+        # An earlier ksuite wrote it by the user's umask, and no builder can read it.
+        shutil.rmtree(borrowed, ignore_errors=True)
+        shutil.rmtree(source)
     source.mkdir(exist_ok=True)
     if not (borrowed / "HEAD").exists():
         borrow(objects, borrowed)

@@ -81,6 +81,21 @@ def test_patched_files_lie_over_the_tree(area: Area, tree: Path) -> None:
         assert (over / "net/new/more.c").stat().st_mode & 0o777 == 0o644
 
 
+def test_whatever_the_umask_the_builder_can_read_it(area: Area, tree: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        changed = {"net/new/more.c": b"new"}
+        with area.workplace(tree, changed, "CONFIG_A=y\n", ignore) as place:
+            for top in (place.given, place.source[0]):
+                for path in (top, *top.rglob("*")):
+                    wanted = 0o755 if path.is_dir() else 0o644
+                    assert path.stat().st_mode & 0o777 == wanted, path
+            put_config(b"CONFIG_A=y\n", place.out)
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("name", ["Kconfig", "net/Kconfig.debug", "scripts/cc.sh", "Makefile"])
 def test_configuration_depends_on(tree: Path, name: str) -> None:
     before = config_key(tree, {}, "CONFIG_A=y", "gcc")

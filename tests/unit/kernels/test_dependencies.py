@@ -287,7 +287,7 @@ def _deep(build: Build) -> None:
         (_cut_off, "nothing says what net/core/dev.o was made from"),
         (_too_long, "net/core/.dev.o.cmd is too long"),
         (_linked, "net/core/.dev.o.cmd can't be read"),
-        (_fifo, "nothing says what drivers/v/v.o was made from"),
+        (_fifo, "drivers/v/.v.o.cmd can't be read"),
         (_deep, "too deep"),
         (_nul, "net/core/.dev.o.cmd is no text"),
         (_newline, r"there is a file called 'a\nb'"),

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import re
+import stat
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +15,14 @@ import pytest
 
 from ksuite.errors import ExitCode, InfrastructureError, UserError
 from ksuite.kernels import source as module
-from ksuite.kernels.source import KernelSource, check_compiler, distro_source, unpack
+from ksuite.kernels.git import CLEAN_PATH
+from ksuite.kernels.source import (
+    KernelSource,
+    check_compiler,
+    distro_source,
+    unpack,
+    unpack_tarball,
+)
 from ksuite.kernels.store import Store
 
 if TYPE_CHECKING:
@@ -111,6 +121,85 @@ def test_a_damaged_tarball_is_told(source: KernelSource, tmp_path: Path) -> None
     assert list((tmp_path / "store/.tmp").iterdir()) == []
 
 
+def packed(directory: Path, *options: str) -> Path:
+    """Return the tarball of what is in a directory."""
+    name = f"{directory.name}.tar"
+    command = ["tar", "-cPf", name, *options, directory.name]
+    subprocess.run(command, cwd=directory.parent, check=True)
+    return directory.parent / name
+
+
+@pytest.fixture
+def linux(tmp_path: Path) -> Path:
+    top = tmp_path / "linux"
+    (top / "sub").mkdir(parents=True)
+    (top / "sub" / "file").write_text("text")
+    return top
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tgz", ".tar.gz", ".tar.xz"])
+def test_tarballs_of_each_name(suffix: str, linux: Path, tmp_path: Path) -> None:
+    tarball = tmp_path / f"x{suffix}"
+    subprocess.run(["tar", "-caf", tarball, "linux"], cwd=tmp_path, check=True)
+    found = unpack_tarball(tarball, Store(tmp_path / "store"), "")
+    assert (found.path / "sub" / "file").read_text() == "text"
+    assert linux.is_dir()
+
+
+def test_a_tarball_has_no_say_in_owners_and_modes(linux: Path, tmp_path: Path) -> None:
+    (linux / "script").write_text("")
+    for name, mode in (("script", 0o6755), ("sub/file", 0o600), ("sub", 0o3700)):
+        (linux / name).chmod(mode)
+    (linux / "link").symlink_to("sub/file")
+    tarball = packed(linux, "--owner=4242", "--group=4242")
+    before = os.umask(0o077)
+    try:
+        top = unpack_tarball(tarball, Store(tmp_path / "store"), "").path
+    finally:
+        os.umask(before)
+    places = [top, *top.rglob("*")]
+    assert {path.lstat().st_uid for path in places} == {os.geteuid()}
+    modes = {path.name: path.lstat().st_mode & 0o7777 for path in places if not path.is_symlink()}
+    del modes[".ksuite.json"]
+    assert modes == {top.name: 0o755, "script": 0o755, "sub": 0o755, "file": 0o644}
+    assert (top / "link").readlink().as_posix() == "sub/file"
+
+
+def test_what_is_no_file_is_not_unpacked(linux: Path, tmp_path: Path) -> None:
+    """Whoever opened it would wait for ever."""
+    os.mkfifo(linux / "sub" / "fifo")
+    with pytest.raises(UserError, match="sub/fifo is no file, directory or link; give another"):
+        unpack_tarball(packed(linux), Store(tmp_path / "store"), "give another")
+    assert not list((tmp_path / "store/tree").iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a device")
+def test_a_device_is_not_unpacked(linux: Path, tmp_path: Path) -> None:
+    os.mknod(linux / "zero", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    with pytest.raises(UserError, match="zero: Cannot mknod: Operation not permitted"):
+        unpack_tarball(packed(linux), Store(tmp_path / "store"), "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("empty", "This does not look like a tar archive"),
+        ("cut", "unexpected end of file"),
+        ("outside", "Member name contains '..'"),
+        ("gone", "No such file"),
+    ],
+)
+def test_the_users_tarball_is_the_users(kind: str, says: str, linux: Path, tmp_path: Path) -> None:
+    tarball = tmp_path / "x.tar.gz"
+    names = ["linux/sub", "linux/../linux/sub/file"] if kind == "outside" else ["linux"]
+    if kind != "gone":
+        subprocess.run(["tar", "-czPf", tarball, *names], cwd=linux.parent, check=True)
+    if kind in {"empty", "cut"}:
+        tarball.write_bytes(gzip.compress(b"") if kind == "empty" else tarball.read_bytes()[:60])
+    with pytest.raises(UserError, match=rf"x\.tar\.gz can't be .*{re.escape(says)}.*; look"):
+        unpack_tarball(tarball, Store(tmp_path / "store"), "look")
+
+
 def test_the_compiler_must_be_the_kernels(source: KernelSource) -> None:
     check_compiler(source)
     other = replace(source, compiler=f"{source.compiler.split()[0]} (Debian 1) 12.0.0")
@@ -118,3 +207,33 @@ def test_the_compiler_must_be_the_kernels(source: KernelSource) -> None:
         check_compiler(other)
     with pytest.raises(InfrastructureError, match="gcc-99 is missing: install it"):
         check_compiler(replace(source, compiler="gcc-99 (Debian) 99.0"))
+
+
+@pytest.mark.parametrize("given", ["{} (x) 1", "../{} 1", "sh 1", "", "gcc; 12", "gcc\t12"])
+def test_what_is_no_compiler_is_not_run(given: str, source: KernelSource, tmp_path: Path) -> None:
+    """A tree's configuration says what its compiler is called."""
+    trap = tmp_path / "gcc"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n")
+    trap.chmod(0o755)
+    with pytest.raises(InfrastructureError, match="is no compiler that we know"):
+        check_compiler(replace(source, compiler=given.format(trap)))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gcc", "gcc-12", "x86_64-linux-gnu-gcc-12", "clang-14", "x86_64-linux-gnu-gcc", "gcc-4.9"],
+)
+def test_names_of_compilers(name: str) -> None:
+    assert module._COMPILER.fullmatch(name)
+
+
+def test_the_compiler_is_the_one_that_builds(
+    source: KernelSource, open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may be first on the user's path."""
+    other = open_directory / source.compiler.split()[0]
+    other.write_text("#!/bin/sh\necho other\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{open_directory}:{CLEAN_PATH}")
+    check_compiler(source)

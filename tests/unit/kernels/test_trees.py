@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,24 @@ def test_key_is_of_the_content(repository: Path, tmp_path: Path) -> None:
     assert keys[0][0] != keys[1][0]
     assert keys[0][1] == keys[1][1]
     assert keys[0][0] == git(repository, "rev-parse", "first^{tree}")
+
+
+def test_whatever_the_umask_all_can_read_it(repository: Path, tmp_path: Path) -> None:
+    """One that an earlier ksuite left otherwise is written again."""
+    before = os.umask(0o077)
+    try:
+        store = Store(tmp_path / "store")
+        with checked_out(repository, "HEAD", store, lambda _: None) as tree:
+            top = tree.path
+        for _ in range(2):
+            assert {oct(path.stat().st_mode & 0o777) for path in top.rglob("*.c")} == {"0o644"}
+            assert top.stat().st_mode & 0o777 == (top / "arch").stat().st_mode & 0o777 == 0o755
+            top.chmod(0o700)
+            (top / "a.c").chmod(0o600)
+            with checked_out(repository, "HEAD", store, lambda _: None) as tree:
+                assert tree.path == top
+    finally:
+        os.umask(before)
 
 
 def test_nothing_of_the_repository_is_run_or_written(repository: Path, tmp_path: Path) -> None:
