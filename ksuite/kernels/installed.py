@@ -29,6 +29,7 @@ FORMAT = "1"
 SAMPLES = 8
 """Modules whose release is looked at: they were installed together, but maybe over others."""
 _VERSION = re.compile(r"\d+(\.\d+)*")
+_CONFIGURED = re.compile(r"^# Linux/\S+ (\d+(\.\d+)*)", re.MULTILINE)
 
 
 def image_with_modules(image: Path, modules: Path, name: str, store: Store) -> KernelSource:
@@ -48,17 +49,26 @@ def image_with_modules(image: Path, modules: Path, name: str, store: Store) -> K
         raise UserError(f"the configuration of {image} is not there: put it at {modules}/config")
     place = modules.resolve()
     _must_be_installed(release, place)
-    match = _VERSION.match(release)
     return KernelSource(
         name=name,
         release=release,
-        version=match[0] if match else release,
+        version=_version(config, release),
         image=image.resolve(),
         config=config,
         headers=_headers(release, place, store),
         modules=place,
         compiler=config_text(config, "CONFIG_CC_VERSION_TEXT"),
     )
+
+
+def _version(config: Path, release: str) -> str:
+    """Return the version of Linux that a kernel is made from."""
+    # Of 6.1.190 distributions make releases such as 6.1.0-56-amd64.
+    found = _CONFIGURED.search(config.read_text(encoding="utf-8", errors="replace"))
+    if found is not None:
+        return found[1]
+    match = _VERSION.match(release)
+    return match[0] if match else release
 
 
 def _must_be_modules_of(release: str, modules: Path, image: Path) -> None:

@@ -77,6 +77,14 @@ def test_version_is_a_number_whatever_follows(installed: Installed, release: str
     assert replace(kernel, version=release).upstream == "6.13.0"
 
 
+def test_version_is_what_was_configured(installed: Installed) -> None:
+    """As a distribution's 6.1.0-56-amd64 may be a 6.1.190."""
+    config = installed.modules / "config"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"#\n# Linux/x86 6.13.7-rc2 Kernel Configuration\n#\n{text}")
+    assert installed.read().upstream == "6.13.7"
+
+
 @pytest.mark.parametrize("place", [0, -1])
 def test_one_module_of_another_release(installed: Installed, place: int) -> None:
     files = sorted((installed.modules / "kernel").rglob("*.ko"))[:: 3 * SAMPLES // SAMPLES + 1]
@@ -152,6 +160,7 @@ def test_headers_in_two_directories(installed: Installed, tmp_path: Path) -> Non
 def test_distros_own_as_image_with_modules(source: KernelSource, store: Store) -> None:
     kernel = image_with_modules(source.image, source.modules, "mine", store)
     assert (kernel.release, kernel.config, kernel.tree) == (source.release, source.config, None)
+    assert kernel.upstream == source.upstream
 
 
 def test_modules_of_another_release(source: KernelSource, store: Store, tmp_path: Path) -> None:
