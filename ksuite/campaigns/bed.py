@@ -16,7 +16,7 @@ from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.revisions import Runnable
 from ksuite.dut import loops
 from ksuite.dut import symbols as dut_symbols
-from ksuite.errors import DoesNotBoot, InfrastructureError, KernelFault
+from ksuite.errors import DoesNotBoot, GuestNotReady, InfrastructureError, KernelFault
 from ksuite.kernels.build import ModuleBuild
 from ksuite.kernels.store import run_directory
 from ksuite.machines.counting import counting_plugin
@@ -108,7 +108,10 @@ class Bed:
         :raises KsuiteError: the kernel breaks, or no guest comes up.
         """
         as_it_is = Runnable(kernel, ModuleBuild(AS_IT_IS, (), cached=True))
-        dut = self._restored(as_it_is)
+        try:
+            dut = self._restored(as_it_is)
+        except DoesNotBoot as error:
+            raise InfrastructureError(f"{kernel.release}: {error}") from error
         asked: Call = (loops.measure, (self._request.scenario, self._request.size, 1, 1), {})
         self._progress("looking which modules it takes")
         _, symbols = dut.run_alone(AS_IT_IS, [asked, (dut_symbols.kernel, (), {})])
@@ -150,8 +153,10 @@ class Bed:
                 self._snapshots[kernel.image] = snapshot_of(
                     kernel, [self._suite], self._spec, packages, self._store, self._progress
                 )
-            except KernelFault as fault:
-                raise DoesNotBoot(f"it does not come up: {fault}\n{fault.console}") from fault
+            except (KernelFault, GuestNotReady) as fault:
+                console = getattr(fault, "console", "")
+                told = f"it does not come up: {fault}\n{console}".rstrip()
+                raise DoesNotBoot(told) from fault
         return self._snapshots[kernel.image]
 
     def _booted(self, runnable: Runnable, *, kvm: bool) -> Dut:

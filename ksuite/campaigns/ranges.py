@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha1
 from pathlib import Path
@@ -18,6 +18,7 @@ from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.fragments import USUAL, read_configuration
 from ksuite.kernels.given import is_in_place, must_be_clean
 from ksuite.kernels.history import History, State, read_history
+from ksuite.kernels.kconfig import added_symbols
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.outdated import must_be_current
 from ksuite.kernels.patching import changed_files
@@ -92,6 +93,7 @@ def range_of_tree(
                 "--kernel distro"
             )
         kernel = options.kernel or f"{tree}@{history.good}"
+        options = replace(options, kernel=kernel)
         source = find_source(kernel, store, configuration, held, progress)
         progress("looking for what makes a difference")
         states = history.states(*also)
@@ -274,10 +276,12 @@ def range_of_series(
     :raises UserError: it is no series.
     :raises KsuiteError: it can't be planned.
     """
-    configuration = read_configuration((*USUAL, *options.config))
     series = read_series(options.series)
+    configuration = read_configuration((*USUAL, *options.config))
+    configuration = configuration.for_series(added_symbols(series.patches))
     with ExitStack() as held:
         kernel = options.kernel or "distro"
+        options = replace(options, kernel=kernel)
         source = find_source(kernel, store, configuration, held, progress)
         series = series_for(series, source)
         tree = unpack(source, store)
