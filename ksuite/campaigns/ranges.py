@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 ASKED_FOR = "asked for"
 SUBJECT_CHARACTERS = 120
+SHORT_HASH, WHOLE_HASH = 12, 40
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def range_of_tree(
                 progress,
             )
         yield Range(
-            about=f"{tree} {ends[0]}..{ends[1]}",
+            about=f"{tree} {_short(ends[0])}..{_short(ends[1])}",
             graph=_graph(history, states, counts),
             revisions=revisions,
             files=tuple(sorted(counts)),
@@ -132,6 +133,10 @@ def range_of_tree(
             kernel=kernel,
             patch=lambda name: history.patch(name).decode(errors="replace"),
         )
+
+
+def _short(revision: str) -> str:
+    return revision[:SHORT_HASH] if len(revision) == WHOLE_HASH else revision
 
 
 def _planned(

@@ -16,7 +16,7 @@ from ksuite import __version__
 from ksuite.machines.console import printable
 from ksuite.measure.finding import MEASURED, Outcome
 from ksuite.report import markdown
-from ksuite.report.cost_tables import as_text
+from ksuite.report.cost_tables import SMALLEST, as_text
 from ksuite.report.terminal import where_changed
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ def as_markdown(finding: Finding, picture: str = "") -> str:
         rows, heading = [_patch_row(step, finding) for step in finding.steps], _PATCHES
     else:
         rows, heading = [_seen_row(one, finding) for one in finding.seen], _REVISIONS
-    lines += markdown.table(heading, [[printable(cell) for cell in row] for row in rows])
+    shown = [[printable(cell) for cell in row] for row in rows]
+    lines += markdown.table(heading, shown, words=("how", "subject"))
     if finding.attribution:
         lines += ["## Where it changed", "", *_functions(finding)]
     if finding.patch:
@@ -221,5 +222,6 @@ def _functions(finding: Finding) -> list[str]:
             f"{one.difference:+,.1f}",
         ]
         for one in finding.attribution.functions[:MOST_FUNCTIONS]
+        if abs(one.difference) >= SMALLEST
     ]
     return markdown.table(("function", "before", "after", "change"), rows)

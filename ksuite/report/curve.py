@@ -12,13 +12,13 @@ from ksuite.report.chart import COLOURS, INK, NOTE_SIZE, SOFT, TITLE_SIZE, text
 if TYPE_CHECKING:
     from ksuite.measure.finding import Finding, Seen
 
-WIDTH, HEIGHT, MARGIN = 860, 460, 24
-LEFT, RIGHT, TOP, BOTTOM = 110, 30, 96, 60
+WIDTH, HEIGHT, MARGIN = 860, 480, 24
+LEFT, RIGHT, TOP, BOTTOM = 110, 30, 120, 60
 DOT = 5
 GRID = 4
 """Lines across, beside the lowest."""
-LABEL = 44
-"""Characters of a subject."""
+LABEL, ABOUT = 44, 84
+"""Characters of a subject, and of what was searched."""
 ROOM = 0.08
 """Of the range of costs, above and below."""
 DOTS, LINE, MARKED = COLOURS[0], COLOURS[4], COLOURS[5]
@@ -35,7 +35,8 @@ def as_svg(finding: Finding) -> str:
     note = f"{finding.unit} on the {clock} clock: less is better"
     parts = [
         text(MARGIN, MARGIN + 10, f"What {finding.what} costs", TITLE_SIZE - 4, weight="bold"),
-        text(MARGIN, MARGIN + 36, f"{note}; {_short(finding.about, 70)}", NOTE_SIZE, colour=SOFT),
+        text(MARGIN, MARGIN + 36, note, NOTE_SIZE, colour=SOFT),
+        text(MARGIN, MARGIN + 60, _short(finding.about, ABOUT), NOTE_SIZE, colour=SOFT),
         *_grid(scale),
         *_line(scale, points),
         *_marks(scale, finding),
@@ -59,7 +60,7 @@ class _Scale:
         self.low, self.high = min(costs) - room, max(costs) + room
 
     def x(self, revision: str) -> float:
-        share = (self._order.get(revision, -1) + 1) / (self._last + 1)
+        share = (self._order.get(revision, -1) + 1) / max(1, self._last + 1)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(self, cost: float) -> float:

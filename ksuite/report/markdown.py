@@ -17,10 +17,15 @@ def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(plain, cells))} |"
 
 
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose first column is text, and all others are figures."""
-    rule = line(["---", *["---:"] * (len(heading) - 1)])
-    return [line(heading), rule, *map(line, rows), ""]
+def table(
+    heading: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[str] = ()
+) -> list[str]:
+    """Return the lines of a table whose first column is text, and the others are figures.
+
+    :param words: the headings of others that are text.
+    """
+    others = ["---" if one in words else "---:" for one in heading[1:]]
+    return [line(heading), f"| {' | '.join(['---', *others])} |", *map(line, rows), ""]
 
 
 def plain(text: str) -> str:
