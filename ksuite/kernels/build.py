@@ -24,7 +24,7 @@ from ksuite.kernels.held import disk_full, scratch_directory
 from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.plan import ModuleTarget
-from ksuite.kernels.source import KernelSource, check_compiler
+from ksuite.kernels.source import KernelSource, check_compiler, linker_version
 from ksuite.kernels.store import Store, digest
 from ksuite.processes import BUILD_PLACE, MOUNTS, NOBODY, contained, run, tool
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BuiltModule", "ModuleBuild", "build_id", "build_modules", "code_digest"]
 
-FORMAT = "2"
+FORMAT = "3"
 """Part of every key: raise it when the same input would give another build."""
 
 FLAGS = "-g0 -fmax-errors=20 -fmacro-prefix-map={top}/="
@@ -89,12 +89,14 @@ class _Job:
     """All that a build needs, patches already applied.
 
     :param changed: new content of each file that differs from the tree.
+    :param linker: what this host's says of itself; the assembler is of its version.
     """
 
     source: KernelSource
     tree: Path
     targets: tuple[ModuleTarget, ...]
     changed: Mapping[str, bytes]
+    linker: str = ""
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ class _Job:
         source = self.source
         kernel = [source.release, source.version, source.compiler]
         # Another assembler and linker go with another root.
-        kernel += [source.build_root.parent.name] if source.build_root else []
+        kernel += [source.build_root.parent.name if source.build_root else self.linker]
         kernel += [source.tree.key] if source.tree else []
         wanted = sorted(f"{target.directory}/{target.file}" for target in self.targets)
         parts: list[bytes | str] = [FORMAT, FLAGS, LINK_FLAGS, *kernel, source.config.read_bytes()]
@@ -172,7 +174,8 @@ def build_changed(
     """
     check_compiler(source)
     together = tuple(targets)
-    job = _Job(source, tree, together, _kept(changed))
+    linker = "" if source.build_root else linker_version()
+    job = _Job(source, tree, together, _kept(changed), linker)
     for name in job.changed:
         if not _below(name, job.directories) and name not in job.shared:
             raise NeedsFullBuild(f"needs a full build: {name} is outside of what gets built")
@@ -301,6 +304,8 @@ def _make(job: _Job, top: Path, headers: Path) -> int:
         *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", f"{seen}/make.log"),
         *("make", f"-j{os.cpu_count() or 1}"),
         *("-C", _headers_seen_as(source), f"M={seen}"),
+        # The distro's headers name theirs; any others would have whatever is called gcc.
+        *([f"CC={source.compiler.partition(' ')[0]}"] if source.tree else []),
         f"LDFLAGS_MODULE={LINK_FLAGS}",
         f"KCFLAGS={FLAGS.format(top=seen)}",
         *(f"{target.directory}/{target.file}" for target in job.targets),
@@ -340,6 +345,6 @@ def _failure(job: _Job, log: str, store: Store) -> Exception:
             f"needs a full build: {where} doesn't build against the kernel's headers even without "
             f"the series; the log is {kept}\n{said.last}"
         )
-    unpatched = _Job(job.source, job.tree, job.targets, {})
+    unpatched = replace(job, changed={})
     store.obtain("modules", unpatched.key, lambda into: _build(unpatched, into, store))
     return DoesNotCompile(f"the series does not compile; the log is {kept}\n{fault}")

@@ -24,15 +24,16 @@ from ksuite.kernels.beneath import open_beneath
 from ksuite.kernels.dependencies import write_dependencies
 from ksuite.kernels.elf import build_id_of
 from ksuite.kernels.fragments import Configuration
+from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.given import must_be_clean
 from ksuite.kernels.headers import collect_headers
 from ksuite.kernels.kconfig import Kconfig
 from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.patching import changed_files
-from ksuite.kernels.source import KernelSource, config_text, version_of
+from ksuite.kernels.source import KernelSource, config_text, linker_version, version_of
 from ksuite.kernels.store import digest, file_digest
 from ksuite.kernels.trees import CHECKOUT, Tree
-from ksuite.kernels.tux import OUT, RESULTS, SOURCE, Workplace, tuxmake
+from ksuite.kernels.tux import OUT, RESULTS, SOURCE, TOOLS, Workplace, tuxmake
 from ksuite.processes import tool
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 KIND = "built"
 AREA, CACHE = "area", "ccache"
 """Where the store has what is no entry: it changes."""
-FORMAT = "2"
+FORMAT = "3"
 """Part of every key: raise it when the same input would give another kernel."""
 IMAGE_BYTES = 1 << 30
 _COMPILING = re.compile(r"\s+(?:CC|LD|AR|AS)\s+(?:\[M\]\s+)?(\S+)$")
@@ -57,12 +58,14 @@ class _Job:
 
     :param changed: content of the files that patches leave different, None where they remove one.
     :param compiler: first line of what it says of itself.
+    :param linker: the same of the linker; the assembler is of its version.
     """
 
     tree: Tree
     changed: Mapping[str, bytes | None]
     configuration: Configuration
     compiler: str
+    linker: str
 
     @property
     def fragment(self) -> str:
@@ -72,7 +75,13 @@ class _Job:
     @property
     def key(self) -> str:
         """SHA-256 of it."""
-        parts: list[bytes | str] = [FORMAT, self.tree.key, self.compiler, self.fragment]
+        parts: list[bytes | str] = [
+            FORMAT,
+            self.tree.key,
+            self.compiler,
+            self.linker,
+            self.fragment,
+        ]
         for name in sorted(self.changed):
             content = self.changed[name]
             parts += [name, "removed" if content is None else content]
@@ -101,10 +110,11 @@ def build_kernel(
     :raises InfrastructureError: a tool is missing, the disk is full, or the build broke off.
     """
     must_be_clean(tree.path, str(tree.path))
-    for name, package in (("gcc", "gcc"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
-        tool(name, package)
-    compiler = version_of("gcc", "gcc")
-    job = _Job(tree, changed_files(tree.path, patches), configuration, compiler)
+    for name in ("flex", "bison", "bc"):
+        tool(name, name, CLEAN_PATH)
+    compiler = version_of(f"{TOOLS}gcc", "gcc")
+    linker = linker_version(f"{TOOLS}ld")
+    job = _Job(tree, changed_files(tree.path, patches), configuration, compiler, linker)
     return _obtain(job, store, progress)
 
 
@@ -186,7 +196,7 @@ def _configured(
         kconfig = Kconfig(job.tree.path, job.changed)
         job.configuration.check(config, kconfig, job.tree.version)
 
-    tools = f"{job.compiler}\n{version_of('ld', 'binutils')}"
+    tools = f"{job.compiler}\n{job.linker}"
     key = config_key(job.tree.path, job.changed, job.fragment, tools)
     return (store.obtain("config", key, make) / "config").read_bytes()
 

@@ -214,6 +214,14 @@ def version_of(command: str, package: str) -> str:
     return _said([*contained(drop_root=True), tool(command, package, CLEAN_PATH)])
 
 
+def linker_version(command: str = "ld") -> str:
+    """Return what the linker of builds on this host says of itself; its assembler goes with it.
+
+    :raises InfrastructureError: it is not installed.
+    """
+    return version_of(command, "binutils")
+
+
 def _said(command: Sequence[str]) -> str:
     done = run([*command, "--version"], env=_ENVIRONMENT)
     return done.stdout.decode(errors="replace").partition("\n")[0].strip()

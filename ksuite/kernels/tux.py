@@ -28,6 +28,8 @@ SOURCE, OUT, CCACHE, GIVEN, LIBRARY = (
 )
 PYTHON = "/usr/bin/python3"
 """Another one on the path may be in somebody's home, where nobody gets at it."""
+TOOLS = "x86_64-linux-gnu-"
+"""What the names of compiler and linker begin with, as tuxmake calls them."""
 FRAGMENT = "asked.config"
 RESULTS = "results"
 """Below the place where make's results are, those that tuxmake picks out."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.errors import DoesNotCompile, ExitCode, InfrastructureError, NeedsFullBuild
+from ksuite.kernels import build as building
 from ksuite.kernels.build import BuiltModule, ModuleBuild, build_id, build_modules, code_digest
 from ksuite.kernels.plan import ModuleTarget, plan_modules
 from ksuite.kernels.series import Patch
@@ -93,6 +94,33 @@ def test_the_build_id_depends_on_the_code_only(
     again = build(store=Store(tmp_path))
     assert not again.cached
     assert only(again).path.read_bytes() == only(build()).path.read_bytes()
+
+
+def test_the_key_has_the_linker(
+    source: KernelSource,
+    tree: Path,
+    targets: tuple[ModuleTarget, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """But for a build root, which has its own and stands for it."""
+    root = tmp_path / "debian-6.1-1" / "root"
+    rooted = replace(source, build_root=root)
+    jobs: list[building._Job] = []
+
+    def obtained(job: building._Job, _: Store) -> ModuleBuild:
+        jobs.append(job)
+        return ModuleBuild(job.key, (), cached=True)
+
+    monkeypatch.setattr(building, "_obtain", obtained)
+    monkeypatch.setattr(building, "check_compiler", lambda _: None)
+    for version in ("GNU ld 2.40", "GNU ld 2.41"):
+        monkeypatch.setattr(building, "linker_version", lambda version=version: version)
+        for kernel in (source, rooted):
+            build_modules(kernel, tree, targets, [], Store(tmp_path))
+    here, there, here_later, there_later = (job.key for job in jobs)
+    assert here != here_later
+    assert there == there_later
 
 
 def test_a_comment_on_its_line_keeps_the_code(build: Builder, edit: Edit) -> None:

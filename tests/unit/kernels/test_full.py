@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from ksuite.errors import DoesNotCompile, InfrastructureError
 from ksuite.kernels import dependencies, full
 from ksuite.kernels.fragments import Configuration
-from ksuite.kernels.full import read_built
+from ksuite.kernels.full import build_kernel, read_built
+from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.store import Store
 from ksuite.kernels.trees import Tree
 from ksuite.kernels.tux import Workplace
@@ -20,6 +22,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ksuite.errors import KsuiteError
+
+
+CONFIGURATION = Configuration((), ())
+
+
+@pytest.mark.parametrize("name", ["compiler", "linker"])
+def test_the_key_has_the_tools(name: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("VERSION = 6\n")
+    tree = Tree(tmp_path, "5eed", "0r161n")
+    job = full._Job(tree, {}, CONFIGURATION, "gcc 12", "ld 2.40")
+    assert job.key == replace(job).key
+    assert job.key != replace(job, **{name: "another"}).key  # type: ignore[arg-type]
+
+
+def test_the_tools_asked_are_those_that_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the user's path has."""
+    for name in ("gcc", "ld", "x86_64-linux-gnu-gcc", "x86_64-linux-gnu-ld"):
+        (tmp_path / name).write_text("#!/bin/sh\necho other\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{CLEAN_PATH}")
+    jobs: list[full._Job] = []
+
+    def obtained(job: full._Job, *_: object) -> Path:
+        jobs.append(job)
+        return tmp_path
+
+    monkeypatch.setattr(full, "_obtain", obtained)
+    (tmp_path / "Makefile").write_text("VERSION = 6\n")
+    build_kernel(Tree(tmp_path, "5eed", "0r161n"), CONFIGURATION, [], Store(tmp_path))
+    assert jobs[0].compiler.startswith("x86_64-linux-gnu-gcc (")
+    assert jobs[0].linker.startswith("GNU ld (")
 
 
 def test_dependencies_of_a_kernel(tmp_path: Path) -> None:
@@ -51,7 +86,7 @@ def test_whose_fault_it_is_that_make_failed(
 ) -> None:
     """A tree with patches is built after the tree as it is: what stops make then is theirs."""
     (tmp_path / "Makefile").write_text("VERSION = 6\n")
-    job = full._Job(Tree(tmp_path, "5eed", "0r161n"), changed, Configuration((), ()), "gcc")
+    job = full._Job(Tree(tmp_path, "5eed", "0r161n"), changed, Configuration((), ()), "gcc", "ld")
     place = Workplace((tmp_path,), tmp_path / "out", tmp_path, tmp_path, trusted=False)
     monkeypatch.setattr(full, "tuxmake", lambda *_: (False, f"make: *** {said}\n"))
     with pytest.raises(error) as caught:
