@@ -52,6 +52,8 @@ class Bed:
     kernel, and what was measured of the same content before is recalled. On the wall clock a guest
     is booted for each.
 
+    Guests that measured a revision are counted, and those beside them that only told more.
+
     :param suite: the cost's.
     """
 
@@ -74,6 +76,7 @@ class Bed:
         self._live: tuple[KernelSource, LiveDut] | None = None
         self.exact = options.clock is Clock.INSTRUCTIONS
         self.guests = 0
+        self.guests_beside = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -114,6 +117,7 @@ class Bed:
             raise InfrastructureError(f"{kernel.release}: {error}") from error
         asked: Call = (loops.measure, (self._request.scenario, self._request.size, 1, 1), {})
         self._progress("looking which modules it takes")
+        self.guests_beside += 1
         _, symbols = dut.run_alone(AS_IT_IS, [asked, (dut_symbols.kernel, (), {})])
         if not isinstance(symbols, bytes):
             raise InfrastructureError("the DUT sent no symbols")
@@ -126,6 +130,7 @@ class Bed:
         """
         plugin = counting_plugin(self._store, self._qemu.major)
         duts = [(self._restored(one), one.build.key) for one in (before, after)]
+        self.guests_beside += len(duts)
         return attribute_cost(duts, self._request, plugin, self._directory, jobs=len(duts))
 
     def _cost(self, kernel: KernelSource, answer: Answer, *, kvm: bool) -> Cost:

@@ -159,7 +159,8 @@ class Campaign:
                 bed = stack.enter_context(self._bed())
                 searched = stack.enter_context(self._range(bed))
                 judge = CostJudge(searched.revisions, bed, notes, self.progress)
-                finding = replace(self._by_cost(searched, judge, bed), guests=bed.guests)
+                finding = self._by_cost(searched, judge, bed)
+                finding = replace(finding, guests=bed.guests, guests_beside=bed.guests_beside)
             told = _on_the_way(finding, searched.graph, notes, judge)
             return replace(told, seconds=time.monotonic() - started)
 

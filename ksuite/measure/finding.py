@@ -141,7 +141,8 @@ class Finding:
     :param patch: the culprit's, as git shows it.
     :param told: good, bad or skip, and a revision, in the order in which they were looked at.
     :param note: why it was not followed to functions.
-    :param guests: that were started.
+    :param guests: that were started to measure revisions.
+    :param guests_beside: that were started to see what is loaded, and to count by function.
     """
 
     outcome: Outcome
@@ -166,6 +167,7 @@ class Finding:
     told: tuple[tuple[str, str], ...] = ()
     note: str = ""
     guests: int = 0
+    guests_beside: int = 0
     seconds: float = 0.0
 
     @property

@@ -123,7 +123,8 @@ def _conclusion(finding: Finding) -> list[str]:
         lines.append(f"from good to bad: {ends}; {least}")
     lines += [f"{_left(one)}" for one in finding.stretches]
     lines += [text for text in (finding.why, _confidence(finding), finding.note) if text]
-    lines.append(f"{finding.guests} guests started, {finding.seconds:.0f} s")
+    beside = f", and {finding.guests_beside} to tell more" if finding.guests_beside else ""
+    lines.append(f"{finding.guests} guests measured revisions{beside}; {finding.seconds:.0f} s")
     return lines
 
 
