@@ -13,11 +13,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from ksuite import confining
 from ksuite.errors import InfrastructureError
 
 if TYPE_CHECKING:
@@ -25,48 +27,10 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
-BUILD_PLACE = "/build"
-"""Where a build root has room for what is to be built."""
 NOBODY = 65534
 """uid and gid of Debian's nobody/nogroup, which own nothing."""
-
-
-_ENTERING = f"""\
-set -e
-mount --bind "$1" "$1"
-mount -o remount,bind,ro "$1"
-mount --bind "$2" "$1{BUILD_PLACE}"
-mount -t proc none "$1/proc"
-for node in null zero full random urandom; do
-    if [ -e "$1/dev/$node" ]; then mount --bind "/dev/$node" "$1/dev/$node"; fi
-done
-cd "$1"
-shift 2
-exec "$0" . "$@"
-"""
-"""Its mounts are seen by nobody else, and go with the namespace: nothing is left for the next."""
-MOUNTS = Path("/mnt")
-"""Below it a build finds what it is given: the same paths on every machine."""
-_MOUNTING = f"""\
-set -e
-mount -t tmpfs -o mode=755 none {MOUNTS}
-mkdir -m 1777 {MOUNTS}/.upper
-mkdir {MOUNTS}/.work
-while [ "$1" != -- ]; do
-    at="{MOUNTS}/$1"
-    mkdir "$at"
-    case $3 in
-        *:*) mount -t overlay -o "lowerdir=$3,upperdir={MOUNTS}/.upper,workdir={MOUNTS}/.work" \\
-            none "$at" ;;
-        *) mount --bind "$3" "$at" ;;
-    esac
-    # Who is root in a user namespace only may not take restrictions away: it adds the usual ones.
-    if [ "$2" = ro ]; then mount -o remount,bind,ro,nosuid,nodev "$at"; fi
-    shift 3
-done
-shift
-exec "$@"
-"""
+MOUNTS, BUILD_PLACE = Path(confining.MOUNTS), confining.BUILD_PLACE
+"""What a confined child finds there is its own, see `contained`."""
 
 
 def die_with_parent() -> None:
@@ -95,8 +59,13 @@ def contained(
     root: tuple[Path, Path] | None = None,
     mounts: Mapping[str, Sequence[Path]] | None = None,
     read_only: Collection[str] = (),
+    kept: Sequence[Path] = (),
 ) -> list[str]:
     """Return the command prefix that runs a child in PID and network namespaces of its own.
+
+    With anything but `network` it is confined, too: it can write nothing but what it is given
+    here, and sees nothing of what users have, see `ksuite.confining`. It starts in ``/``, with a
+    umask of 022.
 
     :param drop_root: run as nobody, without capabilities; for code that we don't trust.
     :param network: leave it the host's network; for what fetches packages.
@@ -105,21 +74,25 @@ def contained(
         next ones have, too, unless it has a file of that name itself. There may be one such; what
         is written into it, at its top, is gone afterwards.
     :param read_only: names of those that it can't write, whoever it is.
-    :raises InfrastructureError: a directory is where the mounts would hide it.
+    :param kept: directories that it can write where they are.
     """
+    confined = drop_root or root or mounts or kept
     prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", tool("unshare", "util-linux")]
     if os.geteuid() != 0:
         # Only who is root in there may mount, and enter another root directory.
-        prefix += ["--user", "--map-root-user" if root or mounts else "--map-current-user"]
+        prefix += ["--user", "--map-root-user" if confined else "--map-current-user"]
     prefix += [] if network else ["--net"]
+    prefix += ["--ipc"] if confined else []
     prefix += ["--pid", "--mount-proc", "--fork", "--kill-child=KILL", "--"]
-    if root is not None:
-        prefix += ["sh", "-c", _ENTERING, tool("chroot", "coreutils"), *map(str, root)]
-    if mounts:
-        prefix += ["sh", "-c", _MOUNTING, "mounting"]
-        for name, places in mounts.items():
-            prefix += [name, "ro" if name in read_only else "rw", _joined(places)]
-        prefix += ["--"]
+    if confined:
+        prefix += [sys.executable, "-I", "-S", confining.__file__]
+        for name, places in (mounts or {}).items():
+            prefix += ["mount", name, "ro" if name in read_only else "rw", str(len(places))]
+            prefix += [str(place.absolute()) for place in places]
+        for place in kept:
+            prefix += ["keep", str(place.absolute())]
+        prefix += ["root", *(str(place.absolute()) for place in root)] if root else []
+        prefix += [*_hidden_home(), "--"]
     if drop_root:
         # Changing credentials clears the parent-death signal (prctl(2)): it is set once more.
         prefix += ["setpriv", "--pdeathsig=KILL", "--no-new-privs", "--inh-caps=-all"]
@@ -130,17 +103,9 @@ def contained(
     return prefix
 
 
-def _joined(places: Sequence[Path]) -> str:
-    """Return directories as overlayfs wants them (mount(8)); one alone is a plain path."""
-    for place in places:
-        if place.is_relative_to(MOUNTS) or ":" in str(place) or "," in str(place):
-            msg = (
-                f"{place} can't be mounted for a build: set KSUITE_STORE and TMPDIR to directories "
-            )
-            raise InfrastructureError(
-                f"{msg}that are not below {MOUNTS}, without ':' and ',' in them"
-            )
-    return ":".join(map(str, places))
+def _hidden_home() -> list[str]:
+    home = Path(os.environ.get("HOME", "/")).absolute()
+    return [] if home == Path("/") else ["hide", str(home)]
 
 
 def give_to_builder(path: Path) -> None:

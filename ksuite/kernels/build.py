@@ -298,8 +298,9 @@ def _make(job: _Job, top: Path, headers: Path) -> int:
     root = source.build_root
     before = [headers] if job.shared else []
     mounts = {_HEADERS.name: [*before, source.headers], _OURS.name: [top]} if source.tree else None
+    kept = [] if source.tree or root else [top]
     command = [
-        *contained(drop_root=True, root=(root, top) if root else None, mounts=mounts),
+        *contained(drop_root=True, root=(root, top) if root else None, mounts=mounts, kept=kept),
         *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--"),
         *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", f"{seen}/make.log"),
         *("make", f"-j{os.cpu_count() or 1}"),

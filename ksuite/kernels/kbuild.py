@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksuite.errors import NeedsFullBuild
+from ksuite.errors import InfrastructureError, NeedsFullBuild
 from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.held import scratch_directory
 from ksuite.processes import MOUNTS, contained, run, tool
@@ -26,6 +26,8 @@ _TREE, _HEADERS = (MOUNTS / name for name in ("source", "headers"))
 _MOST_BYTES = 4 << 20
 """Of what it prints; all that the largest directory builds has a hundredth of it."""
 _LIMITS = ("--as=268435456", "--cpu=10", f"--fsize={_MOST_BYTES}", "--core=0")
+_NOT_MAKES = {1, 125, 126, 127}
+"""Exit statuses of what starts it: make's own is 2, or a signal's."""
 _QUESTION = f"""\
 .DEFAULT_GOAL := nothing
 ARCH := x86
@@ -67,6 +69,7 @@ def evaluate(source: KernelSource, tree: Path, directory: str) -> Directory:
     """Return what a directory's Makefile builds with the configuration of a source.
 
     :raises NeedsFullBuild: the Makefile can't be evaluated by itself.
+    :raises InfrastructureError: make can't be run.
     """
     place = makefile_of(tree, directory)
     makefile = place.relative_to(tree) if place else f"{directory}/Makefile"
@@ -86,6 +89,8 @@ def evaluate(source: KernelSource, tree: Path, directory: str) -> Directory:
         done = run(command, env={"PATH": CLEAN_PATH}, stdin=text.encode(), most_bytes=_MOST_BYTES)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").partition("\n")[0][:300]
+        if done.returncode in _NOT_MAKES:
+            raise InfrastructureError(f"make could not be run: {said}")
         msg = f"needs a full build: the Makefile in {directory} doesn't stand by itself: {said}"
         raise NeedsFullBuild(msg)
     builtin: set[str] = set()

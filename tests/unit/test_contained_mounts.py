@@ -4,14 +4,25 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ksuite import confining
 from ksuite.processes import MOUNTS, contained, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+OTHER = 4242
+"""The uid of a user who is not root."""
+EVERYWHERE = (
+    "for at in / /etc /usr /dev /sys /proc /mnt /var; do touch $at/ks-new && echo $at; done"
+)
+SYSTEM = {"PATH": "/usr/bin:/bin"}
 
 
 def inside(mounts: dict[str, list[Path]], script: str) -> tuple[int, str]:
@@ -67,3 +78,89 @@ def test_who_is_not_root_can_not_write_either(tmp_path: Path) -> None:
     command = contained(mounts={"given": [given]}, read_only={"given"}, drop_root=True)
     done = run([*command, "touch", f"{MOUNTS}/given/new"], env={"PATH": "/usr/bin:/bin"})
     assert "Read-only file system" in done.stderr.decode()
+
+
+@pytest.fixture(params=["root", "user"])
+def confined(
+    request: pytest.FixtureRequest, open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Return what runs a script for root or for a user, with a place of each kind."""
+    if os.geteuid() != 0:
+        pytest.skip("another user is needed")
+    for name in ("home", "out", "given", "kept"):
+        (open_directory / name).mkdir()
+        (open_directory / name).chmod(0o777)
+    (open_directory / "home" / ".bashrc").write_text("the user's")
+    monkeypatch.setenv("HOME", str(open_directory / "home"))
+    start = []
+    if request.param == "user":
+        start = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups"]
+        monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+        monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+        # He must be able to get there.
+        ours = shutil.copy(confining.__file__, open_directory)
+        monkeypatch.setattr(confining, "__file__", str(ours))
+    mounts = {name: [open_directory / name] for name in ("out", "given")}
+    kept = [open_directory / "kept"]
+    command = contained(drop_root=True, mounts=mounts, read_only={"given"}, kept=kept)
+
+    def said(script: str) -> str:
+        done = run([*start, *command, "sh", "-c", script], env=SYSTEM)
+        assert b"can't be confined" not in done.stderr
+        return done.stdout.decode()
+
+    return said
+
+
+def test_nothing_of_the_host_can_be_written(confined: Callable[[str], str]) -> None:
+    """Not even what the user may write."""
+    assert confined(EVERYWHERE) == ""
+    assert not list(Path("/").glob("*/ks-new"))
+
+
+def test_what_is_given_can_be_written(confined: Callable[[str], str], open_directory: Path) -> None:
+    kept = open_directory / "kept"
+    confined(f"umask; cd {MOUNTS}; touch out/new {kept}/new given/new")
+    assert (open_directory / "out/new").exists()
+    assert (kept / "new").exists()
+    assert not (open_directory / "given/new").exists()
+
+
+def test_what_users_have_is_not_seen(confined: Callable[[str], str], open_directory: Path) -> None:
+    home = open_directory / "home"
+    said = confined(
+        f"ls -A /tmp /home /root /run /dev/shm {open_directory}; echo x > {home}/.bashrc"
+    )
+    places = [line for line in said.split() if not line.startswith("/")]
+    assert places == [open_directory.name, "kept"]
+    assert (home / ".bashrc").read_text() == "the user's"
+    assert confined("ls /etc/passwd /usr/bin/env").split() == ["/etc/passwd", "/usr/bin/env"]
+
+
+def test_what_is_put_into_shared_places_is_gone(confined: Callable[[str], str]) -> None:
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 (in there)
+        assert confined(f"echo x > {place}/ks-new; cat {place}/ks-new") == "x\n"
+        assert confined(f"cat {place}/ks-new") == ""
+        assert not Path(place, "ks-new").exists()
+
+
+def test_devices_of_what_is_given_are_none(
+    confined: Callable[[str], str], open_directory: Path
+) -> None:
+    for name in ("out", "kept"):
+        os.mknod(open_directory / name / "zero", 0o20666, os.makedev(1, 5))
+        (open_directory / name / "zero").chmod(0o666)
+    places = f"{MOUNTS}/out/zero {open_directory}/kept/zero"
+    assert confined(f"for at in {places}; do head -c 1 $at && echo read; done") == ""
+
+
+def test_any_path_can_be_mounted(tmp_path: Path) -> None:
+    """Below MOUNTS, too, and with what ends a word in the options of a mount."""
+    for name in ("a,b", "c:d"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name[0]).write_text(name)
+    mounts = {"both": [tmp_path / "a,b", tmp_path / "c:d"], "one": [tmp_path / "c:d"]}
+    done = run(
+        [*contained(mounts=mounts), "sh", "-c", f"cd {MOUNTS}; cat both/? one/?"], env=SYSTEM
+    )
+    assert done.stdout == b"a,bc:dc:d"

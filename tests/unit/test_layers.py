@@ -13,6 +13,7 @@ TOP = Path(__file__).parents[2]
 PACKAGE = TOP / "ksuite"
 
 LAYERS = {
+    "confining": 0,
     "errors": 0,
     "interrupts": 1,
     "plain": 1,

@@ -170,11 +170,13 @@ def test_a_symbol_that_no_module_may_use_is_the_series_fault(build: Builder, edi
 def test_the_compiler_cant_read_what_nobody_cant(
     build: Builder, edit: Edit, open_directory: Path
 ) -> None:
+    """Nor what is where users have theirs, whatever its mode."""
     secret = open_directory / "secret.h"
     secret.write_text("int secret;\n")
-    secret.chmod(0o600)
-    with pytest.raises(DoesNotCompile, match=r"secret\.h: Permission denied"):
+    with pytest.raises(DoesNotCompile, match=r"secret\.h: No such file"):
         build(edit(NET, WEIGHT, f'{WEIGHT}\n#include "{secret}"'))
+    with pytest.raises(DoesNotCompile, match=r"shadow: Permission denied"):
+        build(edit(NET, WEIGHT, f'{WEIGHT}\n#include "/etc/shadow"'))
 
 
 def test_modules_that_need_more_than_headers_are_told(
