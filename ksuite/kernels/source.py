@@ -209,9 +209,12 @@ def version_of(command: str, package: str) -> str:
     It is the one that builds use, whatever else is on the user's path.
 
     :param package: the Debian package that holds it, for the error message.
-    :raises InfrastructureError: it is not installed.
+    :raises InfrastructureError: it is not installed, or does not say it.
     """
-    return _said([*contained(drop_root=True), tool(command, package, CLEAN_PATH)])
+    if found := _said([*contained(drop_root=True), tool(command, package, CLEAN_PATH)]):
+        return found
+    # Else keys would lack it, and take all versions for one.
+    raise InfrastructureError(f"{command} does not say its version: reinstall {package}")
 
 
 def linker_version(command: str = "ld") -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.errors import NeedsFullBuild
+from ksuite.errors import InfrastructureError, NeedsFullBuild
+from ksuite.kernels import kbuild
 from ksuite.kernels.kbuild import evaluate
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ def test_what_a_makefile_runs_writes_nothing(source: KernelSource, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "scripts"]
     assert "said" in (tmp_path / "d/Makefile").read_text()
     assert not (source.headers / "new").exists()
+
+
+def test_a_make_that_can_not_be_run_is_our_fault(
+    source: KernelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = ["sh", "-c", "echo unshare: no >&2; exit 1"]
+    monkeypatch.setattr(kbuild, "contained", lambda **_: refused)
+    with pytest.raises(InfrastructureError, match="make could not be run: unshare: no"):
+        evaluate(source, tmp_path, "d")
 
 
 @pytest.mark.parametrize("command", ["yes >&2", "yes"])

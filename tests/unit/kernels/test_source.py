@@ -220,6 +220,12 @@ def test_what_is_no_compiler_is_not_run(given: str, source: KernelSource, tmp_pa
     assert not (tmp_path / "sprung").exists()
 
 
+def test_a_tool_that_says_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "contained", lambda **_: ["false"])
+    with pytest.raises(InfrastructureError, match="ld does not say its version"):
+        module.linker_version()
+
+
 @pytest.mark.parametrize(
     "name",
     ["gcc", "gcc-12", "x86_64-linux-gnu-gcc-12", "clang-14", "x86_64-linux-gnu-gcc", "gcc-4.9"],
