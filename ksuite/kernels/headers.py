@@ -8,11 +8,11 @@ the source, and over them what make(1) generated.
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 OF_SOURCE = (
     "Makefile",
@@ -53,6 +53,9 @@ def _copy(source: Path, target: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
+        # copytree() can write over files, and not over links.
+        for link in filter(Path.is_symlink, source.rglob("*") if target.exists() else ()):
+            (target / link.relative_to(source)).unlink(missing_ok=True)
         shutil.copytree(source, target, symlinks=True, ignore=_LEFT_OUT, dirs_exist_ok=True)
     else:
         shutil.copy2(source, target, follow_symlinks=False)
