@@ -64,6 +64,9 @@ def _copy(top: Path, name: str, into: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
+        # copytree() can write over files, and not over links.
+        for link in filter(Path.is_symlink, source.rglob("*") if target.exists() else ()):
+            (target / link.relative_to(source)).unlink(missing_ok=True)
         shutil.copytree(source, target, symlinks=True, ignore=_left_out, dirs_exist_ok=True)
     elif source.is_file():
         shutil.copy2(source, target, follow_symlinks=False)

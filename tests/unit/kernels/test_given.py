@@ -76,6 +76,15 @@ def test_tree_that_is_built(tree: Path, tmp_path: Path) -> None:
     assert sorted((path, path.stat().st_mtime_ns) for path in tree.rglob("*")) == before
 
 
+def test_links_among_the_headers_of_a_tree(tree: Path, tmp_path: Path) -> None:
+    """As source and build are one directory, each is met twice."""
+    link = tree / "include/dt-bindings/input/codes.h"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../uapi/linux/codes.h")
+    kernel = built_tree(tree, Store(tmp_path / "store"))
+    assert (kernel.headers / link.relative_to(tree)).readlink() == link.readlink()
+
+
 def test_what_reads_a_header_of_a_tree_that_is_built(tree: Path, tmp_path: Path) -> None:
     write(
         tree,
