@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from ksuite.campaigns.bisect_state import read_state, write_state
 from ksuite.campaigns.options import OPTIONS, Build
 from ksuite.errors import ExitCode, KsuiteError, UserError
 from ksuite.kernels.gitrange import commit_of
+from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.finding import Outcome, Seen
 from ksuite.report import bisection, curve, git_bisect
@@ -232,8 +234,11 @@ def _step(options: argparse.Namespace) -> int:
         with progress_line(sys.stderr) as progress:
             side = Campaign(quest, {}, progress=progress).judge(head)
     except KsuiteError as error:
-        print(f"ksuite: {error}", file=sys.stderr)
+        print(f"ksuite: {printable(str(error))}", file=sys.stderr)
         return ABORT + int(error.exit_code)
+    except Exception:  # noqa: BLE001 (Python would end with 1, and git take it for bad)
+        traceback.print_exc()
+        return ABORT + int(ExitCode.INFRASTRUCTURE)
     print(f"{head[:12]}: {({1: 'bad', -1: 'good', 0: 'skip'})[side]}")
     return {1: 1, -1: 0, 0: SKIP_STEP}[side]
 

@@ -91,9 +91,8 @@ def check_list(
     :raises UserError: see `must_be_there`.
     """
     chosen = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob")
-    if any(config.getoption(name, None) for name in chosen):
-        return
-    if config.getoption("--ks-scenario") or config.getoption("--ks-costs-only"):
+    ours = ("--ks-scenario", "--ks-check", "--ks-costs-only")
+    if any(config.getoption(name, None) for name in (*chosen, *ours)):
         return
     whole = [place for place in map(Path, config.args) if place.is_dir()]
     directories = {Path(test.partition("::")[0]).parent for test in tests}

@@ -184,7 +184,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if config.option.collectonly or session.testsfailed or is_worker(config) or distributes(config):
         return
     nodes = [item.nodeid for item in session.items if _judges(item)]
-    if nodes or config.getoption("--ks-scenario"):
+    if nodes or config.getoption("--ks-scenario") or config.getoption("--ks-check"):
         _prepare(config, nodes)
 
 
@@ -211,6 +211,8 @@ def _prepare(config: pytest.Config, nodes: Sequence[str]) -> None:
 def _suites(config: pytest.Config, nodes: Sequence[str]) -> list[Suite]:
     if scenario := config.getoption("--ks-scenario"):
         check_scenario(scenario)
+    if not nodes and (check := config.getoption("--ks-check")):
+        raise NothingToCompare(f"no test here is called {check!r}")
     if not nodes:
         raise NothingToCompare(f"no test belongs to scenario {scenario!r}")
     if suites := suites_of(nodes):

@@ -115,7 +115,8 @@ class Controller:
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Prepare as soon as it is known what will run; no test is handed out before."""
-        wanted = suites_of(ids) or self._config.getoption("--ks-scenario")
+        option = self._config.getoption
+        wanted = suites_of(ids) or option("--ks-scenario") or option("--ks-check")
         if not wanted or RUN in self._config.stash:
             return
         if self._broken:

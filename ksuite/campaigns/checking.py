@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from ksuite.campaigns.judging import SIDES, unjudged
 from ksuite.campaigns.revisions import ModuleRevisions
-from ksuite.errors import InfrastructureError, NeedsFullBuild, SeriesError, UserError
+from ksuite.errors import (
+    ExitCode,
+    InfrastructureError,
+    NeedsFullBuild,
+    SeriesError,
+    UserError,
+)
 from ksuite.kernels.comparing import as_patch
 from ksuite.measure.finding import FAILS, PASSES, SKIPPED, Seen
 from ksuite.measure.result import CANDIDATE
@@ -97,9 +103,11 @@ class CheckJudge:
                 raise InfrastructureError(f"the check of {revision[:12]} left no result:\n{said}")
             result = json_file.read(answer)
         outcomes = [one for one in result.outcomes if one.variant == CANDIDATE]
-        if not outcomes:
+        if not outcomes and result.exit_code == ExitCode.INCOMPARABLE:
             suites = ", ".join(suite.name for suite in self._suites)
-            raise UserError(result.error or f"no check of {suites} is called {self._check!r}")
+            raise UserError(f"no check of {suites} is called {self._check!r}")
+        if not outcomes:
+            raise InfrastructureError(f"{revision[:12]} was not checked: {result.error}")
         return _seen(revision, code, outcomes)
 
     def _subject(self, revision: str, directory: Path) -> list[str]:

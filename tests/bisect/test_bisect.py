@@ -60,7 +60,7 @@ def test_culprit_is_told_in_every_form(culprit: Repository, tmp_path: Path) -> N
     culprit.git("bisect", "replay", str(tmp_path / "bisect.log"))
     log = culprit.git("bisect", "log")
     assert f"# first bad commit: [{step['revision']}]" in log
-    culprit.git("bisect", "reset", "--quiet")
+    culprit.git("bisect", "reset")
     # What git has logged is taken over: nothing of it is built again.
     (tmp_path / "git.log").write_text(log, encoding="utf-8")
     again = search(culprit, tmp_path / "again", Kind.CULPRIT, "--replay", str(tmp_path / "git.log"))
@@ -117,7 +117,7 @@ def test_git_does_the_search(culprit: Repository) -> None:
         assert first_bad, done.stdout
         assert culprit.subject_of(first_bad[1]) in culprit.culprits
     finally:
-        culprit.git("bisect", "reset", "--quiet")
+        culprit.git("bisect", "reset")
 
 
 def test_each_patch_of_a_series(culprit: Repository, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ksuite.errors import (
     NothingToCompare,
     UserError,
 )
+from ksuite.measure.result import VARIANTS
 from tests.unit.judging import FUNCTION, PASSES, Judge, Stub, cost, raising
 
 pytest_plugins = ["pytester"]
@@ -236,6 +237,17 @@ def test_scenario_is_selected(judge: Judge) -> None:
     assert set(judge.verdicts()) == {("test_passes", "base"), ("test_passes", "candidate")}
     assert judge(PASSES + marked, "--ks-scenario", "vhost") == 0
     assert len(judge.verdicts()) == 3
+
+
+def test_check_is_selected_with_its_cases(judge: Judge) -> None:
+    cases = "@pytest.mark.parametrize('case', ['one', 'two'])\n"
+    cases += "def test_cases(ks_dut, case): pass\n"
+    assert judge(PASSES + cases, "--ks-check", "test_cases") == 0
+    every = {(f"test_cases[{case}]", variant) for case in ("one", "two") for variant in VARIANTS}
+    assert judge.verdicts().keys() == every
+    assert judge(PASSES + cases, "--ks-check", "test_cases[two]") == 0
+    assert judge.verdicts().keys() == {("test_cases[two]", variant) for variant in VARIANTS}
+    assert judge(PASSES, "--ks-check", "test_cases") == 4
 
 
 def test_unknown_scenario(judge: Judge, stub: Stub) -> None:
