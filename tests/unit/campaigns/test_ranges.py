@@ -1,51 +1,154 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Series that are taken apart on a tree which its owner has built in place."""
+"""From a git tree or a series to revisions that can be built, over the distro's source."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns import ranges
-from ksuite.campaigns.options import Build, CheckOptions
-from ksuite.campaigns.ranges import range_of_series
-from ksuite.errors import UserError
-from ksuite.kernels.source import KernelSource
+from ksuite.campaigns.options import CheckOptions
+from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
+from ksuite.campaigns.revisions import ModuleRevisions
+from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
+from ksuite.kernels.comparing import as_patch
+from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store
-from ksuite.kernels.trees import Tree
+from tests.bisect.repositories import MIRRED, Kind, Repository, make
+from tests.unit.kernels.test_history import Tree
 
-SERIES = Path(__file__).parents[3] / "patches" / "vhost-rx-tx-limits"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DISTRO = CheckOptions("", kernel="distro")
+LOADED = frozenset({"act_mirred", "act_gact", "cls_flower", "veth"})
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    source = unpack(distro_source(), Store.default()).path
+    return make(tmp_path_factory.mktemp("history") / "tree", source, Kind.CULPRIT, 3, 60)
+
+
+@contextmanager
+def searched(
+    repository: Repository,
+    options: CheckOptions = DISTRO,
+    loaded: frozenset[str] | None = LOADED,
+) -> Iterator[Range]:
+    runs = None if loaded is None else lambda _: loaded
+    ends = "first", "main"
+    with range_of_tree(
+        repository.path, ends, options, Store.default(), lambda _: None, (), runs
+    ) as one:
+        yield one
+
+
+def changed(found: Range, name: str) -> dict[str, bytes | None]:
+    assert isinstance(found.revisions, ModuleRevisions)
+    return dict(found.revisions.changed(name))
+
+
+def test_revisions_differ_in_what_their_commits_changed(repository: Repository) -> None:
+    with searched(repository) as found:
+        graph = found.graph
+        assert graph.good == repository.git("rev-parse", "first")
+        assert graph.names[-1] == repository.git("rev-parse", "main")
+        assert len(graph.names) == repository.commits
+        assert changed(found, graph.good) == {}, "it is the distro's own source"
+        assert found.revisions.how == "modules act_gact, act_mirred, cls_flower"
+        last = changed(found, graph.names[-1])
+        assert MIRRED in last
+        assert last[MIRRED] == (repository.path / MIRRED).read_bytes()
+        # Neither what is not compiled nor what is not loaded.
+        assert set(last) <= {MIRRED, "net/sched/act_gact.c", "net/sched/cls_flower.c"}
+
+
+def test_only_commits_that_change_what_is_loaded_are_telling(repository: Repository) -> None:
+    with searched(repository) as found, searched(repository, loaded=None) as every:
+        subjects = {found.graph.subjects[name] for name in found.graph.telling}
+        assert all(word.startswith(("act_mirred", "net/sched/")) for word in subjects)
+        assert not any("README" in word for word in subjects)
+        assert any("be thorough" in word for word in subjects)
+        assert len(found.graph.telling) < len(every.graph.telling) < len(every.graph.names)
+        assert "drivers/vhost/vhost.h" in every.files
+
+
+def test_patches_are_put_on_top(repository: Repository, tmp_path: Path) -> None:
+    patch = tmp_path / "own.patch"
+    path = "net/sched/act_gact.c"
+    source = unpack(distro_source(), Store.default()).path
+    head, rest = (source / path).read_bytes().split(b"\n", 1)
+    patch.write_bytes(as_patch(source, {path: head + b"\n/* On top. */\n" + rest}))
+    with searched(repository, replace(DISTRO, series=str(patch))) as found:
+        for name in (found.graph.good, found.graph.names[-1]):
+            content = changed(found, name)[path]
+            assert content is not None
+            assert content.splitlines()[1] == b"/* On top. */"
+
+
+def test_part_of_a_kernel_needs_the_kernel_that_it_belongs_to(repository: Repository) -> None:
+    with (
+        pytest.raises(UserError, match="holds no whole kernel"),
+        searched(repository, CheckOptions("", kernel="")),
+    ):
+        pass
+
+
+def test_what_is_not_loaded_can_not_be_it(repository: Repository) -> None:
+    said = "this cost takes none of them"
+    with (
+        pytest.raises(NothingToCompare, match=said),
+        searched(repository, loaded=frozenset({"veth"})),
+    ):
+        pass
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    place = tmp_path / "linux"
-    place.mkdir()
-    (place / ".config").touch()
-    tree = Tree(place, "5eed", "0r161n")
-    source = KernelSource("mine", "6.1", "6.1.192", place, place, place, place, "gcc", tree=tree)
-    monkeypatch.setattr(ranges, "find_source", lambda *_: source)
-    return Store(tmp_path / "store")
+def prose(tmp_path: Path) -> Tree:
+    """Return a tree whose files get into no kernel."""
+    tree = Tree(tmp_path / "tree")
+    tree.git("switch", "-q", "--orphan", "prose")
+    (tree.path / "net" / "core").mkdir(parents=True)
+    tree.first = tree.commit("first", README="1\n")
+    return tree
 
 
-def take(store: Store, build: Build) -> Any:
-    options = CheckOptions(str(SERIES), kernel="mine", build=build)
-    with range_of_series(options, store, lambda _: None) as taken:
-        return taken
+def between(tree: Tree, *ends: str) -> Any:
+    good, bad = ends
+    return range_of_tree(tree.path, (good, bad), DISTRO, Store.default(), lambda _: None)
 
 
-def test_whole_kernels_of_it(store: Store) -> None:
-    with pytest.raises(UserError, match=r"^no whole kernel can be built from mine"):
-        take(store, Build.FULL)
+def test_nothing_that_gets_into_a_kernel(prose: Tree) -> None:
+    last = prose.commit("second", README="2\n")
+    said = "nothing between .* gets into 6"
+    with pytest.raises(NothingToCompare, match=said), between(prose, prose.first, last):
+        pass
 
 
-def test_one_that_has_changed_since(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise UserError("newer")
+def test_part_of_a_kernel_can_not_be_built_whole(prose: Tree) -> None:
+    last = prose.commit("built in", **{"net/core/dev.c": "int nothing;\n"})
+    said = r"net/core/dev\.c is built into the kernel"
+    with pytest.raises(NeedsFullBuild, match=said), between(prose, prose.first, last):
+        pass
 
-    monkeypatch.setattr(ranges, "plan_once", lambda *_: ())
-    monkeypatch.setattr(ranges, "must_be_current", refuse)
-    with pytest.raises(UserError, match="newer"):
-        take(store, Build.MODULE)
+
+def test_patches_of_a_series_one_by_one(repository: Repository, tmp_path: Path) -> None:
+    commits = repository.git("rev-list", "--reverse", "--no-merges", "main", "--", MIRRED).split()
+    series = tmp_path / "series.mbox"
+    mails = [repository.git("format-patch", "--stdout", "-1", one) for one in commits[1:4]]
+    series.write_text("\n".join(mails) + "\n", encoding="utf-8")
+    options = CheckOptions(str(series), kernel="distro")
+    with range_of_series(options, Store.default(), lambda _: None) as found:
+        assert found.graph.names == ("1", "2", "3")
+        assert found.graph.good == "0"
+        assert changed(found, "0") == {}
+        for number, commit in enumerate(commits[1:4], 1):
+            whole = repository.git("show", f"{commit}:{MIRRED}")
+            content = changed(found, str(number))[MIRRED]
+            assert content is not None
+            assert content.decode().strip() == whole
+        assert "act_mirred.c" in found.patch("2")
