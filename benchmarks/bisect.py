@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ksuite.campaigns.bisect import Campaign, Quest
+from ksuite.campaigns.bisect import Campaign
+from ksuite.campaigns.quest import Quest
 from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store
 from ksuite.report.bisection import render

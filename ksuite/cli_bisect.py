@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.bisect import Campaign, Quest
+from ksuite.campaigns.bisect import Campaign
 from ksuite.campaigns.bisect_state import read_state, write_state
 from ksuite.campaigns.options import OPTIONS, Build
+from ksuite.campaigns.quest import Quest
 from ksuite.errors import ExitCode, KsuiteError, UserError
 from ksuite.kernels.gitrange import commit_of
 from ksuite.machines.console import printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,119 +13,23 @@ from typing import TYPE_CHECKING
 from ksuite.campaigns.bed import Bed
 from ksuite.campaigns.bisection import Bisection, Graph
 from ksuite.campaigns.checking import CheckJudge
-from ksuite.campaigns.costs import CostRequest
 from ksuite.campaigns.judging import CostJudge, Notes
-from ksuite.campaigns.options import Build, CheckOptions
+from ksuite.campaigns.quest import Quest
 from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
-from ksuite.campaigns.suites import SUITES, Suite, check_scenario, suites_for
+from ksuite.campaigns.suites import SUITES, Suite, suites_for
 from ksuite.campaigns.wall_bisection import WallBisection
-from ksuite.dut import loops
-from ksuite.errors import KsuiteError, NothingToCompare, UserError
+from ksuite.errors import KsuiteError, NothingToCompare
 from ksuite.kernels.store import Store
-from ksuite.machines.machine import Clock
 from ksuite.measure.finding import PASSES, Finding, Outcome, Seen, Step
-from ksuite.measure.thresholds import EXACT_PERCENT, NOISY_PERCENT
-from ksuite.plain import Plain
 from ksuite.report.git_bisect import BAD, GOOD, SKIP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-USUAL_SIZES = {"frame_bytes": 64, "rules": 1_000}
+CHEAPER = "the bad end costs less than the good one: they may be swapped"
 MOST_PATCH = 20_000
 """Characters of a culprit's patch that a report shows."""
-
-
-@dataclass(frozen=True)
-class Quest(Plain):
-    """What is asked for.
-
-    :param tree: a git tree, with the ends of a range; empty where each patch of a series is.
-    :param series: put on top of each revision, or what is bisected itself.
-    :param scenario: whose cost is looked at.
-    :param size: of what it handles; the usual one when 0.
-    :param check: a check that is looked at instead.
-    :param drop_percent: the smallest change that counts; the clock's own when 0.
-    :param kernel: whose modules the revisions change; the good one's own when empty.
-    :param confidence: how likely a culprit must be, in real time.
-    :param budget_minutes: what a search in real time may take.
-    """
-
-    tree: str = ""
-    good: str = ""
-    bad: str = ""
-    series: str = ""
-    scenario: str = ""
-    size: int = 0
-    check: str = ""
-    drop_percent: float = 0.0
-    kernel: str = ""
-    build: Build = Build.AUTO
-    config: tuple[str, ...] = ()
-    clock: Clock = Clock.INSTRUCTIONS
-    timeout_seconds: float = 60.0
-    confidence: float = 0.95
-    budget_minutes: float = 240.0
-
-    @property
-    def options(self) -> CheckOptions:
-        """What a check would take."""
-        return CheckOptions(
-            self.series,
-            kernel=self.kernel,
-            clock=self.clock,
-            timeout_seconds=self.timeout_seconds,
-            build=self.build,
-            config=self.config,
-        )
-
-    @property
-    def drop(self) -> float | None:
-        """The smallest relative change that counts; None for a check."""
-        if self.check:
-            return None
-        usual = EXACT_PERCENT if self.clock is Clock.INSTRUCTIONS else NOISY_PERCENT
-        return (self.drop_percent or usual) / 100
-
-    @property
-    def request(self) -> CostRequest:
-        """The cost."""
-        return CostRequest(
-            self.scenario, self.size or USUAL_SIZES[loops.size_of(self.scenario).name]
-        )
-
-    @property
-    def what(self) -> str:
-        """What is looked at, as people call it."""
-        return self.check or self.request.name
-
-    def must_make_sense(self) -> None:
-        """Refuse what can't be searched for.
-
-        :raises UserError: it says why.
-        """
-        if bool(self.check) == bool(self.scenario and not self.check):
-            raise UserError("say what to look at: --scenario NAME, or --check TEST")
-        if self.scenario:
-            check_scenario(self.scenario)
-        if not self.check and not _is_cost(self.scenario):
-            raise UserError(
-                f"{self.scenario} is not one cost: name one such as tc_redirect, or --check TEST"
-            )
-        if not self.tree and not self.series:
-            raise UserError("say what to search: --tree DIR --good REV --bad REV, or SERIES")
-        if self.tree and not (self.good and self.bad):
-            raise UserError("a range has two ends: give --good REV and --bad REV")
-        if not self.tree and (self.good or self.bad):
-            raise UserError("--good and --bad are revisions of a git tree: give --tree DIR")
-
-
-def _is_cost(name: str) -> bool:
-    try:
-        return bool(loops.size_of(name))
-    except KeyError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -146,23 +50,14 @@ class Campaign:
 
         :raises KsuiteError: nothing can be searched; each kind has its exit code.
         """
-        self.quest.must_make_sense()
         started = time.monotonic()
-        with ExitStack() as stack:
-            notes = Notes(self.seen, self.keep)
-            judge: CostJudge | CheckJudge
-            if self.quest.check:
-                searched = stack.enter_context(self._range())
-                judge = self._check_judge(searched, notes)
+        with self._judging() as (searched, judge, notes):
+            if isinstance(judge, CheckJudge):
                 finding = self._by_check(searched, judge)
             else:
-                bed = stack.enter_context(self._bed())
-                searched = stack.enter_context(self._range(bed))
-                judge = CostJudge(searched.revisions, bed, notes, self.progress)
-                finding = self._by_cost(searched, judge, bed)
-                finding = replace(finding, guests=bed.guests, guests_beside=bed.guests_beside)
+                finding = self._by_cost(searched, judge)
             told = _on_the_way(finding, searched.graph, notes, judge)
-            return replace(told, seconds=time.monotonic() - started)
+        return replace(told, seconds=time.monotonic() - started)
 
     def judge(self, commit: str) -> int:
         """Return which end a commit is like: 1 bad, -1 good, 0 neither; for ``git bisect run``.
@@ -170,28 +65,34 @@ class Campaign:
         :param commit: its hash; it need not be between both.
         :raises KsuiteError: it can't be told.
         """
-        self.quest.must_make_sense()
-        with ExitStack() as stack:
-            notes = Notes(self.seen, self.keep)
-            judge: CostJudge | CheckJudge
-            if self.quest.check:
-                searched = stack.enter_context(self._range(None, commit))
-                judge = self._check_judge(searched, notes)
-            else:
-                bed = stack.enter_context(self._bed())
-                searched = stack.enter_context(self._range(bed, commit))
-                judge = CostJudge(searched.revisions, bed, notes, self.progress)
+        with self._judging(commit) as (searched, judge, _):
             graph = searched.graph
             good, bad = judge.see(graph.good), judge.see(graph.names[-1])
             _must_be_judged(good, bad, self.quest)
             drop = self.quest.drop
-            if drop is not None and good.cost and bad.cost and bad.cost / good.cost - 1 < drop:
-                raise NothingToCompare(
-                    f"the ends don't differ by {drop:.2%}: {good.cost:,.1f} and {bad.cost:,.1f}"
-                )
+            if drop and good.cost and bad.cost and abs(bad.cost / good.cost - 1) < drop:
+                both = f"{good.cost:,.1f} and {bad.cost:,.1f}"
+                raise NothingToCompare(f"the ends don't differ by {drop:.2%}: {both}")
             return judge.side(judge.see(commit), good, bad)
 
-    def _range(self, bed: Bed | None = None, *also: str) -> AbstractContextManager[Range]:
+    @contextmanager
+    def _judging(self, *also: str) -> Iterator[tuple[Range, CostJudge | CheckJudge, Notes]]:
+        """Yield what is searched, who judges, and what was seen.
+
+        :param also: commits to be judged that may not be between both ends.
+        """
+        self.quest.must_make_sense()
+        notes = Notes(self.seen, self.keep)
+        with ExitStack() as stack:
+            if self.quest.check:
+                searched = stack.enter_context(self._range(None, *also))
+                yield searched, self._check_judge(searched, notes), notes
+                return
+            bed = stack.enter_context(self._bed())
+            searched = stack.enter_context(self._range(bed, *also))
+            yield searched, CostJudge(searched.revisions, bed, notes, self.progress), notes
+
+    def _range(self, bed: Bed | None, *also: str) -> AbstractContextManager[Range]:
         quest, store = self.quest, Store.default()
         runs = bed.loaded if bed and bed.exact else None
         if not quest.tree:
@@ -221,20 +122,22 @@ class Campaign:
         _bases_must_be_good(searched, judge, search.good, None)
         return _found(empty, search.run(), search, searched)
 
-    def _by_cost(self, searched: Range, judge: CostJudge, bed: Bed) -> Finding:
-        quest = self.quest
+    def _by_cost(self, searched: Range, judge: CostJudge) -> Finding:
+        quest, bed = self.quest, judge.bed
         good, bad = (judge.see(one) for one in (searched.graph.good, searched.graph.names[-1]))
         empty = self._empty(searched, good, bad)
+        if quest.tree:
+            _must_be_judged(good, bad, quest)
+            _bases_must_be_good(searched, judge, good, quest.drop)
         if not quest.tree:
-            return _each_patch(empty, searched.graph, judge.see)
-        _must_be_judged(good, bad, quest)
-        drop = quest.drop or 0.0
-        _bases_must_be_good(searched, judge, good, drop)
-        if not bed.exact:
-            return self._in_real_time(empty, searched, judge)
-        search = Bisection(searched.graph, judge, drop, self.progress)
-        finding = _found(empty, search.run(), search, searched)
-        return self._attributed(finding, judge, bed)
+            finding = _each_patch(empty, searched.graph, judge.see)
+        elif bed.exact:
+            search = Bisection(searched.graph, judge, quest.drop, self.progress)
+            finding = _found(empty, search.run(), search, searched)
+            finding = self._attributed(finding, judge)
+        else:
+            finding = self._in_real_time(empty, searched, judge)
+        return replace(finding, guests=bed.guests, guests_beside=bed.guests_beside)
 
     def _in_real_time(self, empty: Finding, searched: Range, judge: CostJudge) -> Finding:
         quest = self.quest
@@ -264,14 +167,14 @@ class Campaign:
         step = Step(name, parent, subjects[name], judge.see(parent), judge.see(name))
         return replace(found, steps=(step,), suspects=(), patch=_shown(searched.patch(name)))
 
-    def _attributed(self, finding: Finding, judge: CostJudge, bed: Bed) -> Finding:
+    def _attributed(self, finding: Finding, judge: CostJudge) -> Finding:
         if finding.outcome not in {Outcome.CULPRIT, Outcome.STEPS}:
             return finding
         step = finding.steps[0]
         self.progress(f"counting by function: {step.parent[:12]} and {step.revision[:12]}")
         try:
             sides = judge.runnable(step.parent), judge.runnable(step.revision)
-            return replace(finding, attribution=bed.attribute(*sides))
+            return replace(finding, attribution=judge.bed.attribute(*sides))
         except KsuiteError as error:
             return replace(finding, note=f"not attributed: {error}")
 
@@ -288,16 +191,17 @@ class Campaign:
 
 
 def _must_be_judged(good: Seen, bad: Seen, quest: Quest) -> None:
-    """Refuse ends that there is no way between."""
-    for name, seen in ((quest.good, good), (quest.bad, bad)):
-        broken = seen.cost is None if not quest.check else False
-        if broken:
-            raise NothingToCompare(f"{name} can't be measured: {seen.result}: {seen.why}")
+    """Refuse ends that there is no way between.
+
+    :raises NothingToCompare: it says why.
+    """
     if not quest.check:
-        return
-    if good.result != PASSES:
+        for name, seen in ((quest.good, good), (quest.bad, bad)):
+            if seen.cost is None:
+                raise NothingToCompare(f"{name} can't be measured: {seen.result}: {seen.why}")
+    elif good.result != PASSES:
         raise NothingToCompare(f"{quest.check} does not pass on good {quest.good}: {good.why}")
-    if bad.result == PASSES:
+    elif bad.result == PASSES:
         raise NothingToCompare(f"{quest.check} passes on bad {quest.bad} too: nothing to search")
 
 
@@ -346,6 +250,7 @@ def _found(empty: Finding, outcome: Outcome, search: Bisection, searched: Range)
         steps=tuple(search.steps),
         stretches=tuple(search.open),
         suspects=tuple((name, subjects[name]) for name in search.suspects),
+        why=CHEAPER if outcome is not Outcome.NONE and search.change < 0 else "",
         patch=_shown(searched.patch(first)) if first else "",
     )
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.bisect import Quest
+from ksuite.campaigns.quest import Quest
 from ksuite.errors import UserError
 from ksuite.measure.finding import Seen
 from ksuite.report.strict import read_object, structured

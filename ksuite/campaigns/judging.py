@@ -76,7 +76,7 @@ class CostJudge:
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._revisions = revisions
-        self._bed = bed
+        self.bed = bed
         self._notes = notes
         self._progress = progress
 
@@ -117,7 +117,7 @@ class CostJudge:
         try:
             while len(seen.costs) < guests:
                 self._progress(f"measuring {revision[:12]}")
-                cost = self._bed.measure(runnable, len(seen.costs))
+                cost = self.bed.measure(runnable, len(seen.costs))
                 seen = replace(seen, costs=(*seen.costs, cost))
         except (KernelFault, DutError, DoesNotBoot) as error:
             return replace(unjudged(revision, error), code=runnable.code)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ksuite import cli_bisect
-from ksuite.campaigns.bisect import Quest
 from ksuite.campaigns.options import Build
+from ksuite.campaigns.quest import Quest
 from ksuite.cli import main
 from ksuite.errors import InfrastructureError, NothingToCompare
 from ksuite.machines.machine import Clock
