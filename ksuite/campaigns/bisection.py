@@ -117,9 +117,8 @@ class Bisection:
         self.open = [self._stretch(self._graph.good, names[-1])]
         while self._worth_searching():
             stretch = self.open.pop()
-            if self.steps and abs(self._share(self.steps[0])) < (self._drop or 0):
-                self._halve(stretch)
-            elif not self._cross(stretch):
+            drifts = bool(self.steps) and abs(self._share(self.steps[0])) < (self._drop or 0)
+            if not (self._halve(stretch) if drifts else self._cross(stretch)):
                 return Outcome.SUSPECTS
             self.open.sort(key=lambda one: abs(one.change))
         return self._outcome()
@@ -174,14 +173,14 @@ class Bisection:
         self._leave(step.revision, stretch.bad)
         return True
 
-    def _halve(self, stretch: Stretch) -> None:
-        """Measure in the middle of a stretch; one that is a single revision is a step."""
+    def _halve(self, stretch: Stretch) -> bool:
+        """Measure in the middle of a stretch; find a step of one that has no middle.
+
+        :return: as `_cross`.
+        """
         inside = self._graph.between(stretch.good, stretch.bad)
         telling = inside & self._graph.flags
         count = int(telling.sum())
-        if count == 1:
-            self._keep(self._step(self._graph.names[int(np.flatnonzero(telling)[0])]))
-            return
         # What does not come after the good one differs from it in more than is looked for.
         after = inside & self._after(stretch.good)
         shares = (self._graph.holds[:, telling].sum(axis=1)).astype(float)
@@ -189,10 +188,10 @@ class Bisection:
         middle = int(np.argmin(np.abs(shares - count / 2)))
         name = self._graph.names[middle]
         if not np.isfinite(shares[middle]) or self._judge.see(name).cost is None:
-            self._keep(self._step(stretch.bad))
-            return
+            return self._cross(stretch)
         self._leave(stretch.good, name)
         self._leave(name, stretch.bad)
+        return True
 
     def _after(self, good: str) -> Flags:
         """Return which revisions come after one."""

@@ -109,6 +109,26 @@ def test_drift_is_no_revisions_fault() -> None:
     assert len(judge.asked) < 30
 
 
+def test_drift_on_a_branch_that_is_merged() -> None:
+    """What is merged does not come after the good end of the stretch that the merge is in."""
+    side = [f"s{number}" for number in range(60)]
+    parents: dict[str, tuple[str, ...]] = {
+        name: (([GOOD, *side])[number],) for number, name in enumerate(side)
+    }
+    main = [f"m{number}" for number in range(40)]
+    parents |= {name: (([GOOD, *main])[number],) for number, name in enumerate(main)}
+    parents |= {"merge": ("m39", "s59"), "last": ("merge",)}
+    revisions = graph(list(parents), parents)
+    drifting = Knowing(revisions, dict.fromkeys(side, 2.0))
+    search = Bisection(revisions, drifting, DROP)
+    assert search.run() is Outcome.DRIFT
+    assert search.open == []
+    hidden = Knowing(revisions, dict.fromkeys(side, 2.0) | {"s20": 30.0})
+    search = Bisection(revisions, hidden, DROP)
+    assert search.run() is Outcome.STEPS
+    assert search.steps[0].revision == "s20"
+
+
 def test_step_within_a_drift() -> None:
     revisions = line(200)
     steps = dict.fromkeys(revisions.names[::2], 1.0) | {"c71": 40.0}
