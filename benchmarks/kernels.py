@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -93,8 +94,18 @@ def ours(tree: Path, store: Store) -> None:
                 boot(kernel)
 
 
+STAGES = {
+    "firmware, decompression, first initcalls": "Linux version",
+    "initcalls": "Run /init as init process",
+}
+"""What takes time in a boot, and what is on the console at its end; the agent's start is the rest.
+
+The console begins to print when its driver is there, and then all that was said before.
+"""
+
+
 def boot(kernel: KernelSource) -> None:
-    """Print how long a guest takes from QEMU's start to the agent's answer."""
+    """Print how long a guest takes from QEMU's start to the agent's answer, and with what."""
     store, recipe, spec = Store.default(), read_recipe(), MachineSpec()
     root, files = root_image(recipe, store, print), kernel_image(kernel, recipe, store, print)
     busybox = root.path.with_name("busybox").read_bytes()
@@ -103,8 +114,20 @@ def boot(kernel: KernelSource) -> None:
         (place / "initrd").write_bytes(initrd(busybox, top, kernel.release, recipe))
         qemu = emulator(spec, store).path
         made = DutFiles(kernel.image, place / "initrd", root.path, files.path, qemu)
+        started = time.monotonic()
         with timed("our cold boot"), ImageMachine(made, spec, place) as machine:
+            watch = threading.Thread(target=_tell_stages, args=(machine, started))
+            watch.start()
             machine.wait_ready()
+            watch.join()
+
+
+def _tell_stages(machine: ImageMachine, started: float) -> None:
+    """Print when each stage of a boot was over."""
+    for what, said in STAGES.items():
+        while said not in machine.console and not machine.release:
+            time.sleep(0.01)
+        print(f"  {what}, until {time.monotonic() - started:.1f} s", flush=True)
 
 
 def virtme(tree: Path) -> None:
