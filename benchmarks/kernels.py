@@ -6,6 +6,7 @@ The source is the distro's, in a git repository made for it; store and ccache be
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import tempfile
@@ -142,13 +143,18 @@ def virtme(tree: Path) -> None:
 
 
 def main() -> None:
-    """Build and boot all."""
+    """Build and boot all, or one side only."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("side", choices=("ours", "virtme"), nargs="?")
+    side = parser.parse_args().side
     source = unpack(distro_source(), Store.default()).path
     with tempfile.TemporaryDirectory(dir=Store.default().root) as place:
         Path(place).chmod(0o755)
         tree = repository(source, Path(place) / "linux")
-        ours(tree, Store(Path(place) / "store"))
-        virtme(tree)
+        if side != "virtme":
+            ours(tree, Store(Path(place) / "store"))
+        if side != "ours":
+            virtme(tree)
 
 
 if __name__ == "__main__":
