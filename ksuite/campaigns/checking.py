@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.judging import SIDES, unjudged
+from ksuite.campaigns.judging import SIDES, TOLD_CHARACTERS, unjudged
+from ksuite.campaigns.matrix import RUNNER
 from ksuite.campaigns.revisions import ModuleRevisions
 from ksuite.errors import (
     ExitCode,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from ksuite.campaigns.ranges import Range
     from ksuite.campaigns.suites import Suite
     from ksuite.measure.result import TestOutcome
-
-RUNNER = "ksuite.runner"
-TOLD_CHARACTERS = 4000
 
 
 class CheckJudge:

@@ -111,7 +111,7 @@ class WallBisection:
         found = self._compare_ends()
         if found is not None:
             return found
-        good, bad = ([level(cost) for cost in one.costs] for one in (self.good, self.bad))
+        good, bad = ([cost.median for cost in one.costs] for one in (self.good, self.bad))
         return self._search(Ends.of(good, bad))
 
     def _compare_ends(self) -> Outcome | None:
@@ -154,7 +154,7 @@ class WallBisection:
             if boot is None:
                 search.skip(place)
             else:
-                search.see(place, ends.odds(level(boot)))
+                search.see(place, ends.odds(boot.median))
 
     def _suspects(self, search: Search) -> tuple[tuple[str, ...], float]:
         places = search.suspects(self._confidence)
@@ -166,8 +166,3 @@ class WallBisection:
         self._boots[name] = boots
         seen = self._judge.see(name, guests=boots)
         return seen.costs[boots - 1] if len(seen.costs) >= boots else None
-
-
-def level(cost: Cost) -> float:
-    """Return what stands for a boot: the median of its windows."""
-    return cost.median

@@ -55,7 +55,9 @@ def _parts(finding: Finding) -> list[RenderableType]:
         parts.append(_table(_REVISIONS, [_seen_row(one, finding) for one in finding.seen]))
     if finding.attribution and finding.steps:
         parts.append(
-            where_changed(f"{finding.what} in {_name(finding.steps[0])}", finding.attribution)
+            where_changed(
+                f"{finding.what} in {finding.steps[0].revision[:SHORT]}", finding.attribution
+            )
         )
     parts.append(Text(printable("\n".join(_conclusion(finding)))))
     return parts
@@ -159,10 +161,6 @@ def _confidence(finding: Finding) -> str:
             )
         return "not certain: a second guest gave another cost; see the JSON"
     return f"{finding.confidence:.1%} sure"
-
-
-def _name(step: Step) -> str:
-    return step.revision[:SHORT]
 
 
 def _percent(change: float) -> str:
