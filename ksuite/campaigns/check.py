@@ -17,6 +17,7 @@ from ksuite.campaigns.building import (
 )
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.preparing import conditions_of, snapshot_of
+from ksuite.campaigns.reproducing import command_of
 from ksuite.campaigns.suites import Suite, exercised, suites_for
 from ksuite.errors import (
     DoesNotBoot,
@@ -216,6 +217,7 @@ class Check:
             not_exercised=self._not_exercised(),
             packages=self.prepared.snapshot.versions if self.prepared.snapshot else {},
             guest_code=guest_code(),
+            command=command_of(self.options, self.suites),
         )
 
     def _not_exercised(self) -> tuple[str, ...]:

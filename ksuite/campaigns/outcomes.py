@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,8 @@ class Told(Plain):
 class Run:
     """The state of one pytest session that judges a series.
 
+    :param started: on the monotonic clock, in seconds.
+    :param began: the same in UTC, as ISO 8601 has it.
     :param check: prepared by this process; one that only runs tests has none.
     :param failed_beside: failures of tests that judge no series.
     :param order: the place of each test by its node id, where others run them.
@@ -73,6 +76,7 @@ class Run:
     """
 
     started: float = field(default_factory=time.monotonic)
+    began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     stack: ExitStack = field(default_factory=ExitStack)
     check: Check | None = None
     bench: Bench | None = None
@@ -103,6 +107,11 @@ class Run:
 
         :param ended: how pytest itself would end.
         """
+        self._conclude(ended)
+        assert self.result is not None
+        self.result = replace(self.result, started=self.began)
+
+    def _conclude(self, ended: pytest.ExitCode) -> None:
         seconds = time.monotonic() - self.started
         if self.check is None or self.error is not None:
             self.stack.close()

@@ -79,6 +79,7 @@ class Subject:
     :param packages: version by package of the DUT's image; empty where it runs on another root.
     :param guest_code: SHA-256 of all of the DUT that is ours, in hex.
     :param built: what was built of the series, and why not less.
+    :param command: judges the same on the same again; one test of it with ``--check TEST``.
     """
 
     series: str
@@ -93,6 +94,7 @@ class Subject:
     packages: dict[str, str] = field(default_factory=dict)
     guest_code: str = ""
     built: str = ""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class CheckResult:
     :param error: why nothing could be judged, where that is so.
     :param measured: costs that were only measured.
     :param ksuite: version that made it.
+    :param started: when, in UTC, as ISO 8601 has it; empty where it is not known.
     """
 
     subject: Subject | None
@@ -113,6 +116,7 @@ class CheckResult:
     error: str = ""
     measured: tuple[NamedCost, ...] = ()
     ksuite: str = __version__
+    started: str = ""
 
 
 def candidate_verdict(outcomes: tuple[TestOutcome, ...]) -> Verdict:

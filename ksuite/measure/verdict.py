@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     FAIL = "FAIL"
     REGRESSION = "REGRESSION"
     IMPROVED = "IMPROVED"
+    FLAKY = "FLAKY"
     INCOMPARABLE = "INCOMPARABLE"
     ERROR = "ERROR"
     SKIP = "SKIP"
@@ -34,6 +35,7 @@ SEVERITY = (
     Verdict.REGRESSION,
     Verdict.ERROR,
     Verdict.INCOMPARABLE,
+    Verdict.FLAKY,
     Verdict.PASS,
     Verdict.SKIP,
 )
@@ -42,6 +44,7 @@ SEVERITY = (
 EXIT_CODES = {
     Verdict.PASS: ExitCode.PASS,
     Verdict.IMPROVED: ExitCode.PASS,
+    Verdict.FLAKY: ExitCode.PASS,
     Verdict.FAIL: ExitCode.FAIL,
     Verdict.REGRESSION: ExitCode.FAIL,
     Verdict.ERROR: ExitCode.INFRASTRUCTURE,

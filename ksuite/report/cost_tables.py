@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STYLES = {
     Verdict.PASS: "green",
     Verdict.IMPROVED: "bold green",
+    Verdict.FLAKY: "yellow",
     Verdict.FAIL: "bold red",
     Verdict.REGRESSION: "bold red",
     Verdict.ERROR: "bold magenta",

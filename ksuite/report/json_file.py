@@ -29,6 +29,7 @@ def as_plain(result: CheckResult) -> dict[str, Any]:
         "verdict": str(result.verdict),
         "exit_code": int(result.exit_code),
         "error": result.error,
+        "started": result.started,
         "seconds": round(result.seconds, 3),
         "subject": asdict(result.subject) if result.subject else None,
         "tests": [asdict(outcome) for outcome in result.outcomes],

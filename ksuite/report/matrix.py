@@ -36,7 +36,7 @@ NOT_JUDGED = (
     "Costs stand side by side and are not judged: kernel, configuration and, where it says so, "
     "compiler differ, so that any two of them are INCOMPARABLE by their fingerprints."
 )
-GOOD = (Verdict.PASS, Verdict.IMPROVED)
+GOOD = (Verdict.PASS, Verdict.IMPROVED, Verdict.FLAKY)
 
 
 @dataclass(frozen=True)

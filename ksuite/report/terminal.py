@@ -14,6 +14,7 @@ from ksuite.machines.console import printable
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Verdict
 from ksuite.report import cost_tables
+from ksuite.report.again import again
 from ksuite.report.cost_tables import SMALLEST, STYLES, as_text, cell
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _report(result: CheckResult) -> Group:
     parts += [
         Text(printable(f"{named.name}: {named.note}")) for named in result.comparisons if named.note
     ]
-    parts.extend(_failures(result.outcomes))
+    parts.extend(_failures(result))
     verdict = Text("verdict: ").append(result.verdict, style=STYLES[result.verdict])
     parts.append(verdict.append(f" (exit {result.exit_code}, {result.seconds:.0f} s)"))
     if result.error:
@@ -152,10 +153,10 @@ def _difference(base: float, candidate: float) -> tuple[str, str, str]:
     return f"{base:,.1f}", f"{candidate:,.1f}", f"{candidate - base:+,.1f}"
 
 
-def _failures(outcomes: tuple[TestOutcome, ...]) -> list[Text]:
+def _failures(result: CheckResult) -> list[Text]:
     bad = (Verdict.FAIL, Verdict.ERROR, Verdict.REGRESSION, Verdict.INCOMPARABLE)
     texts = []
-    for outcome in outcomes:
+    for outcome in result.outcomes:
         if outcome.verdict not in bad:
             continue
         if outcome.variant == BASE:
@@ -166,6 +167,8 @@ def _failures(outcomes: tuple[TestOutcome, ...]) -> list[Text]:
         text.append(f"\n    {printable(_first_lines(outcome.detail))}\n", style="not bold default")
         if outcome.console and outcome.variant != BASE:
             text.append(f"{printable(outcome.console)}\n", style="not bold dim")
+        if outcome.variant != BASE and (command := again(result, outcome)):
+            text.append(f"    again: {printable(command)}\n", style="not bold default")
         texts.append(text)
     return texts
 

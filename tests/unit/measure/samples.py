@@ -84,5 +84,8 @@ def result(*outcomes: TestOutcome, costs: tuple[NamedComparison, ...] = ()) -> C
         modules={"base": ("vhost_net aa11",), "candidate": ("vhost_net bb22",)},
         guest_code="600d",
         built="modules vhost_net",
+        command=("ksuite", "check", "limit.mbox"),
     )
-    return CheckResult(subject, outcomes, costs, Verdict.PASS, 0, 12.34567)
+    return CheckResult(
+        subject, outcomes, costs, Verdict.PASS, 0, 12.34567, started="2026-01-01T00:00:00+00:00"
+    )

@@ -45,6 +45,7 @@ GOLDEN = {
     "verdict": "PASS",
     "exit_code": 0,
     "error": "",
+    "started": "2026-01-01T00:00:00+00:00",
     "seconds": 12.346,
     "subject": {
         "series": "limit rx bursts",
@@ -59,6 +60,7 @@ GOLDEN = {
         "packages": {},
         "guest_code": "600d",
         "built": "modules vhost_net",
+        "command": ["ksuite", "check", "limit.mbox"],
     },
     "tests": [
         {
