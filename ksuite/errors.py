@@ -13,6 +13,7 @@
      |   +- NeedsFullBuild
      +- InfrastructureError     exit 3   ours or the host's fault, never the patch's
      |   +- GuestNotReady                unless a guest like it with another kernel was
+     |   +- DiskFull
      +- KernelFault             exit 1   the kernel under test broke: splat, panic, hang, leak
      +- DutError                exit 1   a kernel interface answered with an error on the DUT
 """
@@ -83,6 +84,10 @@ class GuestNotReady(InfrastructureError):
     By itself that says nothing of the kernel: it may lack what a DUT takes. Where the kernel
     without the series did come up, it is the series' fault.
     """
+
+
+class DiskFull(InfrastructureError):
+    """There was no room for what was to be made, and nothing of it is left."""
 
 
 class KernelFault(KsuiteError):

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError, UserError
+from ksuite.errors import DiskFull, InfrastructureError, UserError
 from ksuite.kernels.beneath import read_beneath
-from ksuite.kernels.held import disk_full, readable_for_all, scratch_directory
+from ksuite.kernels.held import FULL, disk_full, readable_for_all, scratch_directory
 from ksuite.kernels.locks import held_alone, shared
 from ksuite.kernels.makelog import read_unfollowed
 from ksuite.kernels.store import digest
@@ -82,6 +82,11 @@ class Area:
                     given=given,
                     trusted=not changed,
                 )
+            except (DiskFull, OSError) as error:
+                if isinstance(error, DiskFull) or error.errno in FULL:
+                    # What was cut off there would be taken for whole the next time.
+                    shutil.rmtree(out, ignore_errors=True)
+                raise
             finally:
                 shutil.rmtree(copy, ignore_errors=True)
 

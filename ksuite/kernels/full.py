@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import re
-import shutil
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -226,8 +225,6 @@ def _run(
         return log
     make = MakeLog(log)
     if make.disk_full:
-        # What was cut off there would be taken for whole the next time.
-        shutil.rmtree(place.out)
         raise store.disk_full()
     kept = store.keep_log(job.key, log)
     # Who changes a tree has seen it built as it is, or refused with an error of its own.

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import InfrastructureError
+from ksuite.errors import DiskFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the operating system says where there is no room."""
 SOCKET_PATH_CHARACTERS = 80
 """A directory's path must be shorter, so that a socket in it fits sockaddr_un's 108."""
 
@@ -88,14 +90,14 @@ def disk_full_told(place: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in FULL:
             raise disk_full(place, remedy) from error
         raise
 
 
-def disk_full(place: str, remedy: str) -> InfrastructureError:
+def disk_full(place: str, remedy: str) -> DiskFull:
     """Return the error that says that there is no space left in a place."""
-    return InfrastructureError(
+    return DiskFull(
         f"disk full in {place}: nothing was kept of what was being made there; "
         f"free space or {remedy}"
     )

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ksuite.errors import InfrastructureError
+from ksuite.errors import DiskFull, InfrastructureError
 from ksuite.kernels.held import (
     disk_full,
     disk_full_told,
@@ -120,7 +120,7 @@ class Store:
                     self._keep(place, descriptor)
         return place
 
-    def disk_full(self) -> InfrastructureError:
+    def disk_full(self) -> DiskFull:
         """Return the error for a child process that found no space left in the store."""
         return disk_full(self._called, _ROOM)
 

@@ -34,9 +34,7 @@ class Hidden:
 
 HIDDEN = {
     HERE / "debug-rule-leaks.patch": Hidden("kmemleak: unreferenced object", "tcf_mirred_init"),
-    HERE / "debug-sleeps.patch": Hidden(
-        "BUG: sleeping function called from invalid context", "tcf_mirred_act"
-    ),
+    HERE / "debug-sleeps.patch": Hidden("WARNING: suspicious RCU usage", "tcf_mirred_act"),
     HERE / "debug-locks-without-bh.patch": Hidden(
         "WARNING: inconsistent lock state", "tcf_mirred_act"
     ),

@@ -202,7 +202,7 @@ def test_worst_verdict_is_the_runs(worse: Verdict, better: Verdict) -> None:
 
 def test_order_of_severity() -> None:
     assert [str(verdict) for verdict in SEVERITY] == [
-        *("FAIL", "REGRESSION", "ERROR", "INCOMPARABLE", "PASS", "SKIP")
+        *("FAIL", "REGRESSION", "ERROR", "INCOMPARABLE", "FLAKY", "PASS", "SKIP")
     ]
 
 
@@ -221,6 +221,7 @@ def test_every_verdict_has_its_exit_code() -> None:
     assert {str(verdict): int(EXIT_CODES[verdict]) for verdict in Verdict} == {
         "PASS": 0,
         "IMPROVED": 0,
+        "FLAKY": 0,
         "FAIL": 1,
         "REGRESSION": 1,
         "ERROR": 3,
