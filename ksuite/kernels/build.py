@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 from ksuite.errors import DoesNotCompile, InfrastructureError, NeedsFullBuild
 from ksuite.kernels.elf import build_id, code_digest
 from ksuite.kernels.exports import SYMVERS, refuse_changed_exports
-from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.held import disk_full, scratch_directory
-from ksuite.kernels.makelog import MakeLog, read_unfollowed
+from ksuite.kernels.makelog import MakeLog
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.plan import ModuleTarget
+from ksuite.kernels.room import FLAGS, LINK_FLAGS, Room
 from ksuite.kernels.source import KernelSource, check_compiler, linker_version
 from ksuite.kernels.store import Store, digest
-from ksuite.processes import BUILD_PLACE, MOUNTS, NOBODY, contained, run, tool
+from ksuite.processes import run, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,17 +38,7 @@ __all__ = ["BuiltModule", "ModuleBuild", "build_id", "build_modules", "code_dige
 FORMAT = "3"
 """Part of every key: raise it when the same input would give another build."""
 
-FLAGS = "-g0 -fmax-errors=20 -fmacro-prefix-map={top}/="
-"""The compiler's flags beyond the kernel's; assertions name their file relative to the tree."""
-
-_HEADERS, _OURS = (MOUNTS / name for name in ("headers", "build"))
-"""Where the builder finds what is not the distro's, which may be in somebody's home."""
 _SHARED = ("include/", "arch/x86/include/")
-LINK_FLAGS = "--build-id=sha1"
-TIME_SECONDS = 600
-FILE_BYTES = 256 << 20
-LOG_BYTES = 4 << 20
-
 _NOT_IN_HEADERS = re.compile(r"No rule to make target|Makefile:\d+: .*No such file")
 
 
@@ -243,27 +233,24 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
     """Return make's log, and what it made by file name, or None if it failed."""
     with scratch_directory() as scratch:
         top, headers = scratch / "top", scratch / "headers"
+        room = Room(job.source, top, (headers,) if job.shared else ())
         _lay_out(job, top, headers)
+        room.give()
         # The builder must get at its files, and at nothing beside them.
         scratch.chmod(0o711)
-        status = _make(job, top, headers)
-        log = (
-            read_unfollowed(top, "make.log", LOG_BYTES)
-            .decode(errors="replace")
-            .replace(f"{_seen_as(job, top)}/", "")
-        )
+        status = room.run(_make(job, room))
+        log = room.log
         if status != 0:
             if MakeLog(log).disk_full:
                 raise disk_full(str(scratch.parent), "set TMPDIR")
             return log, None
         places = {target.file: f"{target.directory}/{target.file}" for target in job.targets}
         places[SYMVERS] = SYMVERS
-        made = {name: read_unfollowed(top, place, FILE_BYTES) for name, place in places.items()}
-        return log, made
+        return log, {name: room.take(place) for name, place in places.items()}
 
 
 def _lay_out(job: _Job, top: Path, headers: Path) -> None:
-    """Copy the directories to build, put the changes in, and give all of it to the builder.
+    """Copy the directories to build, and put the changes in.
 
     :param headers: gets the changes that go before the kernel's own headers.
     """
@@ -279,57 +266,14 @@ def _lay_out(job: _Job, top: Path, headers: Path) -> None:
         place.write_bytes(content)
     lines = "".join(f"obj-m += {directory}/\n" for directory in job.directories)
     (top / "Kbuild").write_text(lines, encoding="utf-8")
-    top.chmod(0o700)
-    if os.geteuid() == 0:
-        for path in (top, *_everything(top), *_everything(headers)):
-            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
-def _everything(top: Path) -> Iterator[Path]:
-    for directory, directories, names in os.walk(top):
-        yield from (Path(directory, name) for name in directories + names)
-
-
-def _make(job: _Job, top: Path, headers: Path) -> int:
-    """Run make as nobody with its output in ``make.log``, and return its exit status."""
-    seen = _seen_as(job, top)
-    environment = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": seen}
-    source = job.source
-    root = source.build_root
-    before = [headers] if job.shared else []
-    mounts = {_HEADERS.name: [*before, source.headers], _OURS.name: [top]} if source.tree else None
-    kept = [] if source.tree or root else [top]
-    command = [
-        *contained(drop_root=True, root=(root, top) if root else None, mounts=mounts, kept=kept),
-        *("prlimit", f"--fsize={FILE_BYTES}", "--core=0", "--"),
-        *("sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", f"{seen}/make.log"),
-        *("make", f"-j{os.cpu_count() or 1}"),
-        *("-C", _headers_seen_as(source), f"M={seen}"),
-        # The distro's headers name theirs; any others would have whatever is called gcc.
-        *([f"CC={source.compiler.partition(' ')[0]}"] if source.tree else []),
-        f"LDFLAGS_MODULE={LINK_FLAGS}",
-        f"KCFLAGS={FLAGS.format(top=seen)}",
+def _make(job: _Job, room: Room) -> list[str]:
+    return [
+        *("make", f"-j{os.cpu_count() or 1}", "-C", room.headers, f"M={room.seen}"),
+        *room.overrides,
         *(f"{target.directory}/{target.file}" for target in job.targets),
     ]
-    done = run(command, cwd=top, env=environment, timeout_seconds=TIME_SECONDS)
-    if done.stderr and not (top / "make.log").exists():
-        said = done.stderr.decode(errors="replace").strip().partition("\n")[0][:300]
-        raise InfrastructureError(f"the build could not be started: {said}")
-    return done.returncode
-
-
-def _seen_as(job: _Job, top: Path) -> str:
-    """Return where the builder finds its files."""
-    if job.source.tree:
-        return str(_OURS)
-    return BUILD_PLACE if job.source.build_root else str(top)
-
-
-def _headers_seen_as(source: KernelSource) -> str:
-    if source.tree:
-        return str(_HEADERS)
-    root = source.build_root
-    return f"/{source.headers.relative_to(root)}" if root else str(source.headers)
 
 
 def _failure(job: _Job, log: str, store: Store) -> Exception:

@@ -59,6 +59,14 @@ def read_thresholds(path: Path) -> Thresholds:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"the thresholds {path} can't be read: {error!s:.80}") from error
+    return thresholds_in(path, data)
+
+
+def thresholds_in(path: Path, data: dict[str, Any]) -> Thresholds:
+    """Return the thresholds that a part of a file holds; see `read_thresholds`.
+
+    :param path: of the file, for what is wrong.
+    """
     _must_be_known(path, "", data, {"default_percent", "percent", "cost"})
     default = data.get("default_percent")
     bare = _table(path, data, "percent", "numbers")

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds out-of-tree modules for a kernel, as Kbuild does it or as their DKMS configuration says.
+
+They are somebody's, and so is what builds them: like patches, they are built by nobody, without a
+network, from a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ksuite.errors import DoesNotCompile, InfrastructureError, UserError
+from ksuite.kernels.build import BuiltModule, ModuleBuild
+from ksuite.kernels.dkms import Dkms, read_dkms
+from ksuite.kernels.elf import build_id, code_digest
+from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.kernels.makelog import MakeLog
+from ksuite.kernels.modulesource import ModuleSource
+from ksuite.kernels.room import FLAGS, LINK_FLAGS, Room
+from ksuite.kernels.source import KernelSource, check_compiler, linker_version
+from ksuite.kernels.store import Store, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMAT = "1"
+"""Part of every key: raise it when the same input would give another build."""
+KIND = "modules"
+
+
+@dataclass(frozen=True)
+class How:
+    """How modules are built.
+
+    :param kbuild: the directory that make is told as ``M=``; where `dkms` is empty.
+    :param dkms: the DKMS configuration's file.
+    :param modules: which of what is built to load, by name; all when empty.
+    :param make: more arguments for make.
+    """
+
+    kbuild: str = "."
+    dkms: str = ""
+    modules: tuple[str, ...] = ()
+    make: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Job:
+    kernel: KernelSource
+    source: ModuleSource
+    how: How
+    linker: str
+
+    @property
+    def key(self) -> str:
+        kernel = self.kernel
+        parts = [FORMAT, FLAGS, LINK_FLAGS, kernel.release, kernel.version, kernel.compiler]
+        parts += [kernel.build_root.parent.name if kernel.build_root else self.linker]
+        parts += [kernel.tree.key] if kernel.tree else []
+        parts += [repr(self.how), self.source.key]
+        return digest("external", *parts, kernel.config.read_bytes())
+
+
+def build_external(
+    kernel: KernelSource, source: ModuleSource, how: How, store: Store
+) -> ModuleBuild:
+    """Build modules, or find them in the store.
+
+    :raises UserError: the configuration says nothing that can be built.
+    :raises DoesNotCompile: what they are made of is at fault.
+    :raises InfrastructureError: the build was killed, ran out of time or of space.
+    """
+    check_compiler(kernel)
+    job = _Job(kernel, source, how, "" if kernel.build_root else linker_version())
+    cached = store.entry(KIND, job.key) is not None
+    place = store.obtain(KIND, job.key, lambda into: _build(job, into, store))
+    records = json.loads((place / "build.json").read_text(encoding="utf-8"))
+    modules = tuple(
+        BuiltModule(**(record | {"path": place / record["path"]})) for record in records
+    )
+    return ModuleBuild(job.key, modules, cached=cached, vmlinux_id=kernel.build_id)
+
+
+def _build(job: _Job, into: Path, store: Store) -> None:
+    with scratch_directory() as scratch:
+        room = Room(job.kernel, scratch / "top")
+        dkms, top = _laid_out(job, room)
+        room.give()
+        scratch.chmod(0o711)
+        command = _command(job, room, dkms, top)
+        status = room.run(command, _environment(job, room, dkms))
+        log = room.log
+        if status:
+            raise _failure(job, log, store, scratch)
+        (into / "make.log").write_text(log, encoding="utf-8")
+        records = [_taken(room, place, into) for place in _places(job, room, dkms, top)]
+    (into / "build.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
+
+
+def _laid_out(job: _Job, room: Room) -> tuple[Dkms | None, str]:
+    """Write the source where its builder takes it from; return that, relative to the room."""
+    if not job.how.dkms:
+        job.source.write(room.top / "source")
+        return None, "source"
+    if (file := job.source.files.get(job.how.dkms)) is None:
+        raise UserError(f"there is no {job.how.dkms} in {job.source.name}")
+    dkms = read_dkms(file.content, job.how.dkms, room)
+    top = f"{dkms.name}/{dkms.version}/build"
+    below = PurePosixPath(job.how.dkms).parent
+    files = {
+        str(PurePosixPath(name).relative_to(below)): one
+        for name, one in job.source.files.items()
+        if PurePosixPath(name).is_relative_to(below)
+    }
+    replace(job.source, files=files).write(room.top / top)
+    return dkms, top
+
+
+def _command(job: _Job, room: Room, dkms: Dkms | None, top: str) -> list[str]:
+    if dkms is None:
+        place = os.path.normpath(f"{room.seen}/{top}/{job.how.kbuild}")
+        return ["make", "-C", room.headers, f"M={place}", *job.how.make, "modules"]
+    return ["sh", "-ec", f'cd "$1"; {dkms.make}', "sh", f"{room.seen}/{top}"]
+
+
+def _environment(job: _Job, room: Room, dkms: Dkms | None) -> dict[str, str]:
+    """Return what make finds there: flags that count as if they were on its command line."""
+    jobs = f" -j{os.cpu_count() or 1} -- "
+    more = job.how.make if dkms else ()
+    flags = {"MAKEFLAGS": jobs + " ".join(_escaped(one) for one in (*room.overrides, *more))}
+    return flags | (dkms.variables(room) if dkms else {})
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _places(job: _Job, room: Room, dkms: Dkms | None, top: str) -> list[str]:
+    """Return where the modules to load are, relative to the room."""
+    if dkms is not None:
+        found = {name: f"{top}/{place}" for name, place in dkms.built.items()}
+    else:
+        below = room.top / top / job.how.kbuild
+        found = {path.stem: str(path.relative_to(room.top)) for path in sorted(below.rglob("*.ko"))}
+    wanted = job.how.modules or tuple(found)
+    if missing := [name for name in wanted if name not in found]:
+        have = ", ".join(found) or "none"
+        raise DoesNotCompile(f"the build made no module {', '.join(missing)}; it made: {have}")
+    if not wanted:
+        raise DoesNotCompile(f"the build made no module in {job.how.kbuild}: is there a Kbuild?")
+    return [found[name] for name in wanted]
+
+
+def _taken(room: Room, place: str, into: Path) -> dict[str, str]:
+    name = PurePosixPath(place).name
+    path = into / name
+    try:
+        path.write_bytes(room.take(place))
+    except InfrastructureError as error:
+        raise DoesNotCompile(f"the build made no {place}") from error
+    # In the kernel, and so wherever it is looked for by name, there are no dashes.
+    loaded_as = name.removesuffix(".ko").replace("-", "_")
+    module = BuiltModule(loaded_as, Path(name), build_id(path), code_digest(path))
+    return asdict(module) | {"path": name}
+
+
+def _failure(job: _Job, log: str, store: Store, scratch: Path) -> Exception:
+    """Return the error that says whose fault a failed build is."""
+    kept = store.keep_log(job.key, log)
+    said = MakeLog(log)
+    if said.disk_full:
+        return disk_full(str(scratch.parent), "set TMPDIR")
+    if said.host_at_fault:
+        return InfrastructureError(f"the module build broke off; the log is {kept}\n{said.last}")
+    fault = said.errors or said.stopped or said.last
+    return DoesNotCompile(
+        f"{job.source.name} does not compile for {job.kernel.release}; the log is {kept}\n{fault}"
+    )
+
+
+def words(text: str) -> Sequence[str]:
+    """Return the words of a command line.
+
+    :raises UserError: a quote is left open.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"{text:.60}: {error}") from error

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What ``ksuite.toml`` may say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksuite.campaigns.gate_file import read_gate_file
+from ksuite.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WHOLE = """\
+[module]
+name = "redirector"
+load = ["redirector"]
+[parameters]
+redirector = "mode=1"
+[kernels]
+run = ["distro", "debian:6.12"]
+[scenarios]
+run = ["tc_redirect"]
+[thresholds]
+default_percent = 0.5
+[flakes]
+fail = true
+"""
+
+
+def written(place: Path, text: str) -> Path:
+    path = place / "ksuite.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_whole_file_is_read(tmp_path: Path) -> None:
+    gate = read_gate_file(written(tmp_path, WHOLE))
+    assert (gate.name, gate.how.modules) == ("redirector", ("redirector",))
+    assert gate.parameters == {"redirector": "mode=1"}
+    assert gate.kernels == ("distro", "debian:6.12")
+    assert gate.scenarios == ("tc_redirect",)
+    assert gate.flakes_fail
+    assert gate.top == tmp_path
+
+
+def test_directory_stands_for_the_file_in_it(tmp_path: Path) -> None:
+    written(tmp_path, '[module]\nname = "a"\n')
+    assert read_gate_file(tmp_path).kernels == ("distro",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"the section \[module\] is missing"),
+        ("[module]", r"\[module\] has no name"),
+        ('[module]\nname = "a"\nkbiuld = "."', "unknown key 'kbiuld'; did you mean 'kbuild'"),
+        ('[modul]\nname = "a"', r"no section \[modul\]; did you mean 'module'"),
+        ("[module]\nname = 3", r"\[module\] name = 3: it must be a text"),
+        ('[module]\nname = "a"\nload = "b"', "load = 'b': it must be a list of texts"),
+        ('[module]\nname = "a"\nkbuild = ".."', r"\.\. is outside of the repository"),
+        ('[module]\nname = "a"\nkbuild = "."\ndkms = "d"', "both kbuild and dkms"),
+        ('[module]\nname = "a"\n[tests]\nrun = ["t"]', "there is no t"),
+        ('[module]\nname = "a"\n[kernels]\nrun = ["debian:4.4"]', "4.4"),
+        ('[module]\nname = "a"\n[scenarios]\nrun = ["tc_no"]', "no scenario named 'tc_no'"),
+        ('[module]\nname = "a"\n[thresholds]\npercnt = 1', "unknown: percnt"),
+        ("[module", "can't be read"),
+    ],
+)
+def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read_gate_file(written(tmp_path, text))
+
+
+def test_missing_file_is_said_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="ksuite gate init"):
+        read_gate_file(tmp_path)
