@@ -14,6 +14,7 @@ from ksuite import (
     cli_bisect,
     cli_kernels,
     cli_matrix,
+    cli_report,
     cli_selftest,
     cli_store,
 )
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_baseline.add_commands(command("baseline", cli_baseline.HELP, cli_baseline.DESCRIPTION))
     cli_matrix.add_arguments(command("matrix", cli_matrix.HELP, cli_matrix.DESCRIPTION))
     cli_bisect.add_arguments(command("bisect", cli_bisect.HELP, cli_bisect.DESCRIPTION))
+    cli_report.add_command(commands)
     _add_chart(command("chart", "a result's costs side by side, as a table and a picture", CHART))
     cli_selftest.add_arguments(command("selftest", cli_selftest.HELP, cli_selftest.DESCRIPTION))
     command("doctor", "what this host can do", DOCTOR).set_defaults(run=_doctor)

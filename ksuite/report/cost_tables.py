@@ -78,7 +78,7 @@ def compared(comparisons: Sequence[NamedComparison]) -> Table:
             _spread(comparison.base),
             f"{comparison.candidate.median:,.1f}",
             _spread(comparison.candidate),
-            _small(comparison.difference),
+            small(comparison.difference),
             f"{comparison.change:+.2%}",
             f"{comparison.threshold:.2%}",
             cell(comparison.verdict),
@@ -161,7 +161,7 @@ def _figures(cost: Cost) -> tuple[str, str, str]:
     return f"{cost.median:,.1f}", _spread(cost), cost.unit
 
 
-def _small(difference: float) -> str:
+def small(difference: float) -> str:
     """Return a difference such that none looks like nothing."""
     return (
         f"{difference:+,.1f}"

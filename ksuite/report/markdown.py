@@ -10,11 +10,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FENCE = "```"
+_TO_ESCAPE = re.compile(
+    r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=/)/|/(?=/)|[^A-Za-z0-9_ .,:;'+=%()/-]"
+)
+"""All that Markdown may take for markup, even where HTML has begun."""
 
 
 def line(cells: Sequence[str]) -> str:
     """Return a row of a table."""
-    return f"| {' | '.join(map(plain, cells))} |"
+    return row([plain(cell) for cell in cells])
+
+
+def row(cells: Sequence[str]) -> str:
+    """Return a row of a table whose cells are Markdown already."""
+    return f"| {' | '.join(cells)} |"
 
 
 def table(
@@ -32,6 +41,12 @@ def plain(text: str) -> str:
     """Return a text that is no markup."""
     escaped = "".join(f"\\{one}" if one in "\\`*_<>[]|#" else one for one in text)
     return escaped.replace("\n", " ")
+
+
+def code(text: str) -> str:
+    """Return a text as code on a line or in a cell; nobody is mentioned by it, either."""
+    escaped = _TO_ESCAPE.sub(lambda found: f"&#{ord(found[0])};", text)
+    return f"<code>{escaped}</code>"
 
 
 def fenced(text: str, language: str = "") -> list[str]:

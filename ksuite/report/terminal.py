@@ -10,14 +10,16 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ksuite.machines.console import printable
 from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Verdict
 from ksuite.report import cost_tables
 from ksuite.report.again import again
+from ksuite.report.cases import clean, counted, run_verdict, title, titles
 from ksuite.report.cost_tables import SMALLEST, STYLES, as_text, cell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from ksuite.measure.attribution import Attribution
@@ -25,11 +27,25 @@ if TYPE_CHECKING:
 
 MOST_FUNCTIONS = 12
 """Of those that changed by `SMALLEST` at least."""
+LONGEST_LINE = 500
 
 
 def render(result: CheckResult, *, width: int = 100, colour: bool = False) -> str:
     """Return the whole report as text."""
     return as_text(_report(result), width=width, colour=colour)
+
+
+def render_all(results: Sequence[CheckResult], *, width: int = 120, colour: bool = False) -> str:
+    """Return all reports, and at the end a line for each where there are several."""
+    told = [render(result, width=width, colour=colour) for result in results]
+    if len(results) > 1:
+        lines = [_line(*pair) for pair in zip(results, titles(results), strict=True)]
+        told.append(as_text(Group(*lines), width=LONGEST_LINE, colour=colour))
+    return "\n".join(told)
+
+
+def _line(result: CheckResult, name: str) -> Text:
+    return Text.assemble(cell(run_verdict(result)), f" {name}: {counted(result)}")
 
 
 def _report(result: CheckResult) -> Group:
@@ -53,13 +69,13 @@ def _report(result: CheckResult) -> Group:
         if named.attribution
     ]
     parts += [
-        Text(printable(f"{named.name}: {named.note}")) for named in result.comparisons if named.note
+        Text(clean(f"{named.name}: {named.note}")) for named in result.comparisons if named.note
     ]
     parts.extend(_failures(result))
     verdict = Text("verdict: ").append(result.verdict, style=STYLES[result.verdict])
     parts.append(verdict.append(f" (exit {result.exit_code}, {result.seconds:.0f} s)"))
     if result.error:
-        parts.append(Text(printable(result.error)))
+        parts.append(Text(clean(result.error)))
     return Group(*parts)
 
 
@@ -77,7 +93,7 @@ def _subject(subject: Subject) -> Text:
         lines.append(f"note      not exercised by any check: {', '.join(subject.not_exercised)}")
     if subject.identical:
         lines.append("note      base and candidate have identical object code")
-    return Text(printable("\n".join(lines)))
+    return Text(clean("\n".join(lines)))
 
 
 def _recalled(result: CheckResult) -> str:
@@ -103,27 +119,19 @@ def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
         if outcome.variant:
             rows.setdefault(outcome.test, {})[outcome.variant] = outcome.verdict
     for test, verdicts in rows.items():
-        table.add_row(Text(_title(test)), *(cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
+        table.add_row(Text(title(test)), *(cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
     return table
 
 
 def _expected(outcomes: tuple[TestOutcome, ...]) -> list[Text]:
     """Return which tests can't pass on this kernel, by the reason."""
-    titles: dict[str, dict[str, None]] = {}
+    named: dict[str, dict[str, None]] = {}
     for outcome in outcomes:
         if outcome.expected:
-            titles.setdefault(outcome.expected, {})[_title(outcome.test)] = None
+            named.setdefault(outcome.expected, {})[title(outcome.test)] = None
     return [
-        Text(printable(f"expected of {why}:\n    {', '.join(tests)}"))
-        for why, tests in titles.items()
+        Text(clean(f"expected of {why}:\n    {', '.join(tests)}")) for why, tests in named.items()
     ]
-
-
-def _title(test: str) -> str:
-    """Return a test's name as words: what it says of the kernel, then its parameters."""
-    name, _, parameters = printable(test).removeprefix("test_").partition("[")
-    words = name.replace("_", " ")
-    return f"{words} ({parameters.removesuffix(']')})" if parameters else words
 
 
 def _passes(named: NamedComparison) -> bool:
@@ -135,11 +143,11 @@ def where_changed(name: str, total: Attribution) -> Table:
     functions = [one for one in total.functions if abs(one.difference) >= SMALLEST]
     shown = functions[:MOST_FUNCTIONS]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(f"where {printable(name)} changed"), no_wrap=True)
+    table.add_column(Text(f"where {clean(name)} changed"), no_wrap=True)
     for heading in (BASE, CANDIDATE, "change"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in shown:
-        where = Text(printable(f"{one.function} [{one.module}]"))
+        where = Text(clean(f"{one.function} [{one.module}]"))
         table.add_row(where, *_difference(one.base, one.candidate))
     base = total.base - sum(one.base for one in shown)
     candidate = total.candidate - sum(one.candidate for one in shown)
@@ -160,15 +168,15 @@ def _failures(result: CheckResult) -> list[Text]:
         if outcome.verdict not in bad:
             continue
         if outcome.variant == BASE:
-            what = f"{BASE} {outcome.verdict}, without the series: {_title(outcome.test)}"
+            what = f"{BASE} {outcome.verdict}, without the series: {title(outcome.test)}"
         else:
-            what = f"{outcome.verdict}: {_title(outcome.test)}"
+            what = f"{outcome.verdict}: {title(outcome.test)}"
         text = Text(what, style=STYLES[outcome.verdict])
-        text.append(f"\n    {printable(_first_lines(outcome.detail))}\n", style="not bold default")
+        text.append(f"\n    {clean(_first_lines(outcome.detail))}\n", style="not bold default")
         if outcome.console and outcome.variant != BASE:
-            text.append(f"{printable(outcome.console)}\n", style="not bold dim")
+            text.append(f"{clean(outcome.console)}\n", style="not bold dim")
         if outcome.variant != BASE and (command := again(result, outcome)):
-            text.append(f"    again: {printable(command)}\n", style="not bold default")
+            text.append(f"    again: {clean(command)}\n", style="not bold default")
         texts.append(text)
     return texts
 

@@ -34,6 +34,7 @@ LAYERS = {
     "cli_bisect": 12,
     "cli_kernels": 12,
     "cli_matrix": 12,
+    "cli_report": 12,
     "cli_selftest": 12,
     "cli_store": 12,
     "cli": 13,
