@@ -113,7 +113,7 @@ def test_refusal_is_one_case() -> None:
     assert (case.of_run, case.verdict, case.detail) == (True, Verdict.ERROR, "the disk is full")
 
 
-@pytest.mark.parametrize("verdict", set(Verdict) - {Verdict.PASS, Verdict.IMPROVED})
+@pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.PASS, Verdict.IMPROVED}))
 def test_no_report_is_greener_than_the_run(verdict: Verdict) -> None:
     passed = TestOutcome("test_a", CANDIDATE, Verdict.PASS, 0.1)
     run = replace(result(passed), verdict=verdict, exit_code=int(EXIT_CODES[verdict]))
