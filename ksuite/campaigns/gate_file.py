@@ -17,7 +17,7 @@ from ksuite.kernels.sources import must_be_known
 from ksuite.measure.thresholds import Thresholds, thresholds_in
 
 NAME = "ksuite.toml"
-TEXT, TEXTS, TABLE, TRUTH = "a text", "a list of texts", "a table of texts", "true or false"
+TEXT, TEXTS, TRUTH = "a text", "a list of texts", "true or false"
 KEYS: dict[str, dict[str, str]] = {
     "module": {"name": TEXT, "kbuild": TEXT, "dkms": TEXT, "load": TEXTS, "make": TEXTS},
     "parameters": {},
@@ -98,7 +98,7 @@ def read_gate_file(path: Path) -> GateFile:
         scenarios=tuple(data.get("scenarios", {}).get("run", ())),
         thresholds=thresholds_in(path, data.get("thresholds", {})),
         **_tests(path, data.get("tests", {})),
-        baselines=_place(path, "baseline", "directory", data.get("baseline", {})),
+        baselines=_place(path, "directory", data.get("baseline", {})),
         flakes_fail=data.get("flakes", {}).get("fail", False),
     )
     _must_be_possible(gate)
@@ -110,15 +110,11 @@ def _tests(path: Path, section: dict[str, Any]) -> dict[str, Any]:
         "tests": tuple(section.get("run", ())),
         "on_dut": tuple(section.get("on_dut", ())),
         "needs": tuple(section.get("need", ())),
-        "packages": _place(path, "tests", "packages", section),
+        "packages": _place(path, "packages", section),
     }
 
 
-def _place(path: Path, section: str, key: str, said: dict[str, Any]) -> Path | None:
-    if not said:
-        return None
-    if section == "baseline" and key not in said:
-        raise UserError(f"{path}: [{section}] has no {key}")
+def _place(path: Path, key: str, said: dict[str, Any]) -> Path | None:
     return path.absolute().parent / said[key] if key in said else None
 
 
@@ -154,11 +150,10 @@ def _must_be_value(path: Path, section: str, key: str, value: Any) -> None:
 
 
 def _is(kind: str, value: Any) -> bool:
-    match kind:
-        case "a text":
-            return isinstance(value, str) and "\0" not in value
-        case "true or false":
-            return isinstance(value, bool)
+    if kind == TEXT:
+        return isinstance(value, str) and "\0" not in value
+    if kind == TRUTH:
+        return isinstance(value, bool)
     return isinstance(value, list) and all(_is(TEXT, one) for one in value)
 
 

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.options import OPTIONS, CheckOptions
+from ksuite.campaigns.options import CheckOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ksuite.campaigns.suites import Suite
 
-OF_MANY = {"clock", "kernel", "build", "config", "unpatched", "vcpus", "root", "packages"}
+JUDGED_ON = ("kernel", "clock", "root", "packages", "unpatched", "vcpus", "build", "config")
 """The options that say on what a series is judged; the others say what of, or how much is told."""
 
 
@@ -24,20 +22,12 @@ def command_of(options: CheckOptions, suites: Sequence[Suite]) -> tuple[str, ...
     usual = CheckOptions("")
     series = options.series or (suites[0].series if suites else "")
     command = ["ksuite", "check", _from_here(series)]
-    for name in (field.name for field in fields(CheckOptions)):
+    for name in JUDGED_ON:
         value = getattr(options, name)
-        if name not in OF_MANY or value == getattr(usual, name):
-            continue
-        assert name in OPTIONS
-        command.append(f"--{name}")
-        command += [] if value is True else [_as_word(value)]
+        if value != getattr(usual, name):
+            word = ",".join(value) if isinstance(value, tuple) else str(value)
+            command += [f"--{name}", *([] if value is True else [word])]
     return tuple(command)
-
-
-def _as_word(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return value.value if isinstance(value, StrEnum) else str(value)
 
 
 def _from_here(series: str) -> str:

@@ -43,12 +43,9 @@ class Dkms:
     make: str
     built: Mapping[str, str]
 
-    def variables(self, room: Room) -> dict[str, str]:
-        """Return what dkms tells the command that builds."""
-        return _variables(room)
 
-
-def _variables(room: Room) -> dict[str, str]:
+def variables(room: Room) -> dict[str, str]:
+    """Return what dkms tells a configuration, and the command that builds."""
     return {
         "kernelver": room.source.release,
         "arch": "x86_64",
@@ -68,7 +65,7 @@ def read_dkms(content: bytes, name: str, room: Room) -> Dkms:
     command = [
         *contained(drop_root=True),
         *("env", "-i", f"PATH={CLEAN_PATH}", "LC_ALL=C"),
-        *(f"{name}={value}" for name, value in _variables(room).items()),
+        *(f"{name}={value}" for name, value in variables(room).items()),
         *("prlimit", *_LIMITS, "--", "bash", "--norc", "--noprofile", "-c", _QUESTION),
     ]
     done = run(command, stdin=content, most_bytes=MOST_BYTES, timeout_seconds=60)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotCompile, InfrastructureError, UserError
 from ksuite.kernels.build import BuiltModule, ModuleBuild
-from ksuite.kernels.dkms import Dkms, read_dkms
+from ksuite.kernels.dkms import Dkms, read_dkms, variables
 from ksuite.kernels.elf import build_id, code_digest
 from ksuite.kernels.held import disk_full, scratch_directory
 from ksuite.kernels.makelog import MakeLog
@@ -24,9 +22,6 @@ from ksuite.kernels.modulesource import ModuleSource
 from ksuite.kernels.room import FLAGS, LINK_FLAGS, Room
 from ksuite.kernels.source import KernelSource, check_compiler, linker_version
 from ksuite.kernels.store import Store, digest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FORMAT = "1"
 """Part of every key: raise it when the same input would give another build."""
@@ -133,7 +128,7 @@ def _environment(job: _Job, room: Room, dkms: Dkms | None) -> dict[str, str]:
     jobs = f" -j{os.cpu_count() or 1} -- "
     more = job.how.make if dkms else ()
     flags = {"MAKEFLAGS": jobs + " ".join(_escaped(one) for one in (*room.overrides, *more))}
-    return flags | (dkms.variables(room) if dkms else {})
+    return flags | (variables(room) if dkms else {})
 
 
 def _escaped(word: str) -> str:
@@ -181,14 +176,3 @@ def _failure(job: _Job, log: str, store: Store, scratch: Path) -> Exception:
     return DoesNotCompile(
         f"{job.source.name} does not compile for {job.kernel.release}; the log is {kept}\n{fault}"
     )
-
-
-def words(text: str) -> Sequence[str]:
-    """Return the words of a command line.
-
-    :raises UserError: a quote is left open.
-    """
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise UserError(f"{text:.60}: {error}") from error
