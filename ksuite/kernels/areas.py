@@ -83,7 +83,8 @@ class Area:
                     trusted=not changed,
                 )
             except (DiskFull, OSError) as error:
-                if isinstance(error, DiskFull) or error.errno in FULL:
+                full = isinstance(error, DiskFull) or error.errno in FULL
+                if full and not changed:
                     # What was cut off there would be taken for whole the next time.
                     shutil.rmtree(out, ignore_errors=True)
                 raise

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ksuite.errors import DiskFull
 from ksuite.kernels.areas import CONFIG, Area, config_key, put_config
 from ksuite.kernels.tux import FRAGMENT
 
@@ -59,6 +61,26 @@ def test_patches_leave_nothing(area: Area, tree: Path) -> None:
         (place.out / "dev.o").write_text("of the patch")
     assert (area.path / "out" / "dev.o").read_text() == "as it was"
     assert not place.out.exists()
+
+
+@pytest.mark.parametrize(
+    "full", [DiskFull("disk full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "full")]
+)
+@pytest.mark.parametrize(("changed", "left"), [({}, False), ({"net/dev.c": b"patched"}, True)])
+def test_full_disk_leaves_nothing_half_written(
+    area: Area, tree: Path, full: Exception, changed: dict[str, bytes | None], *, left: bool
+) -> None:
+    """What is built with patches is built in a copy: the objects that it is of are whole."""
+    with pytest.raises(DiskFull), area.workplace(tree, changed, "", ignore):
+        raise full
+    assert (area.path / "out" / "dev.o").exists() == left
+    assert not (area.path / "copy").exists()
+
+
+def test_other_trouble_keeps_the_objects(area: Area, tree: Path) -> None:
+    with pytest.raises(PermissionError), area.workplace(tree, {}, "", ignore):
+        raise PermissionError(errno.EACCES, "no")
+    assert (area.path / "out" / "dev.o").exists()
 
 
 def test_copy_of_a_killed_build_is_not_used(area: Area, tree: Path) -> None:
