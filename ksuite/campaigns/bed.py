@@ -17,7 +17,7 @@ from ksuite.campaigns.revisions import Runnable
 from ksuite.dut import loops
 from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import DoesNotBoot, GuestNotReady, InfrastructureError, KernelFault
-from ksuite.kernels.build import ModuleBuild
+from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.store import run_directory
 from ksuite.machines.counting import counting_plugin
 from ksuite.machines.emulator import emulator

@@ -17,7 +17,7 @@ from ksuite.campaigns.options import Attribute, Recall
 from ksuite.campaigns.recalling import Answers
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.errors import KsuiteError
-from ksuite.kernels.build import ModuleBuild
+from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.store import Store
 from ksuite.machines.counting import counting_plugin
 from ksuite.machines.machine import Clock

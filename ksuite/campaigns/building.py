@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ksuite.campaigns.options import Build
 from ksuite.errors import DoesNotCompile, NeedsFullBuild, NothingToCompare, UserError
-from ksuite.kernels.build import ModuleBuild, build_modules
+from ksuite.kernels.build import build_modules
+from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.debian import DEBIAN
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.full import build_kernel, facts_of, read_built

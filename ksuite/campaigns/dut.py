@@ -16,7 +16,7 @@ from ksuite.errors import DutError, InfrastructureError, KernelFault
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ksuite.kernels.build import ModuleBuild
+    from ksuite.kernels.built import ModuleBuild
     from ksuite.machines.machine import Call, Machine
 
 

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ksuite.kernels.build import ModuleBuild, build_changed
+from ksuite.kernels.build import build_changed
+from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.full import build_kernel, facts_of, read_built
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.source import KernelSource

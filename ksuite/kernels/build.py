@@ -8,22 +8,21 @@ stored under what went in, not under who asked: patches that end in the same cod
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotCompile, InfrastructureError, NeedsFullBuild
-from ksuite.kernels.elf import build_id, code_digest
+from ksuite.kernels.built import ModuleBuild, read_modules, write_modules
 from ksuite.kernels.exports import SYMVERS, refuse_changed_exports
-from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.makelog import MakeLog
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.plan import ModuleTarget
-from ksuite.kernels.room import FLAGS, LINK_FLAGS, Room
+from ksuite.kernels.room import Room, built_for
 from ksuite.kernels.source import KernelSource, check_compiler, linker_version
 from ksuite.kernels.store import Store, digest
 from ksuite.processes import run, tool
@@ -33,45 +32,11 @@ if TYPE_CHECKING:
 
     from ksuite.kernels.series import Patch
 
-__all__ = ["BuiltModule", "ModuleBuild", "build_id", "build_modules", "code_digest"]
-
 FORMAT = "3"
 """Part of every key: raise it when the same input would give another build."""
 
 _SHARED = ("include/", "arch/x86/include/")
 _NOT_IN_HEADERS = re.compile(r"No rule to make target|Makefile:\d+: .*No such file")
-
-
-@dataclass(frozen=True)
-class BuiltModule:
-    """A module that can be loaded.
-
-    :param path: the ``.ko`` in the store.
-    :param build_id: of its GNU note, in hex; what ``/sys/module/*/notes`` shows when it's loaded.
-    :param code_digest: SHA-256 of what gets loaded, whatever it was built from.
-    """
-
-    name: str
-    path: Path
-    build_id: str
-    code_digest: str
-
-
-@dataclass(frozen=True)
-class ModuleBuild:
-    """The modules of one build.
-
-    :param key: SHA-256 of all that went in.
-    :param cached: they were in the store already.
-    :param vmlinux_id: build-id of the kernel that they run in, in hex, where it is known.
-    :param code: SHA-256 of the code of a kernel that was built with them.
-    """
-
-    key: str
-    modules: tuple[BuiltModule, ...]
-    cached: bool
-    vmlinux_id: str = ""
-    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,13 +84,8 @@ class _Job:
     @property
     def key(self) -> str:
         """SHA-256 of all that the result depends on."""
-        source = self.source
-        kernel = [source.release, source.version, source.compiler]
-        # Another assembler and linker go with another root.
-        kernel += [source.build_root.parent.name if source.build_root else self.linker]
-        kernel += [source.tree.key] if source.tree else []
         wanted = sorted(f"{target.directory}/{target.file}" for target in self.targets)
-        parts: list[bytes | str] = [FORMAT, FLAGS, LINK_FLAGS, *kernel, source.config.read_bytes()]
+        parts: list[bytes | str] = [FORMAT, *built_for(self.source, self.linker)]
         parts += [str(len(wanted)), *wanted]
         for name in sorted(self.changed):
             parts += [name, self.changed[name]]
@@ -185,11 +145,7 @@ def _obtain(job: _Job, store: Store) -> ModuleBuild:
     place = store.obtain("modules", key, lambda into: _build(job, into, store))
     symvers = (place / SYMVERS).read_text(encoding="utf-8")
     refuse_changed_exports(job.source, symvers, [target.file for target in job.targets])
-    records = json.loads((place / "build.json").read_text(encoding="utf-8"))
-    modules = tuple(
-        BuiltModule(**(record | {"path": place / record["path"]})) for record in records
-    )
-    return ModuleBuild(key, modules, cached)
+    return ModuleBuild(key, read_modules(place), cached)
 
 
 def _joined(parts: Sequence[ModuleBuild]) -> ModuleBuild:
@@ -218,15 +174,9 @@ def _build(job: _Job, into: Path, store: Store) -> None:
     log, modules = _compile(job)
     if modules is None:
         raise _failure(job, log, store)
-    (into / "make.log").write_text(log, encoding="utf-8")
     (into / SYMVERS).write_bytes(modules[SYMVERS])
-    records = []
-    for target in job.targets:
-        path = into / target.file
-        path.write_bytes(modules[target.file])
-        module = BuiltModule(target.name, Path(target.file), build_id(path), code_digest(path))
-        records.append(asdict(module) | {"path": target.file})
-    (into / "build.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
+    made = {one.name: (one.file, modules[one.file]) for one in job.targets}
+    write_modules(into, log, made)
 
 
 def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
@@ -236,13 +186,8 @@ def _compile(job: _Job) -> tuple[str, dict[str, bytes] | None]:
         room = Room(job.source, top, (headers,) if job.shared else ())
         _lay_out(job, top, headers)
         room.give()
-        # The builder must get at its files, and at nothing beside them.
-        scratch.chmod(0o711)
-        status = room.run(_make(job, room))
-        log = room.log
+        status, log = room.run(_make(job, room))
         if status != 0:
-            if MakeLog(log).disk_full:
-                raise disk_full(str(scratch.parent), "set TMPDIR")
             return log, None
         places = {target.file: f"{target.directory}/{target.file}" for target in job.targets}
         places[SYMVERS] = SYMVERS

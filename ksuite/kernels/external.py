@@ -7,19 +7,17 @@ network, from a copy.
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ksuite.errors import DoesNotCompile, InfrastructureError, UserError
-from ksuite.kernels.build import BuiltModule, ModuleBuild
+from ksuite.kernels.built import ModuleBuild, read_modules, write_modules
 from ksuite.kernels.dkms import Dkms, read_dkms, variables
-from ksuite.kernels.elf import build_id, code_digest
-from ksuite.kernels.held import disk_full, scratch_directory
+from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.makelog import MakeLog
 from ksuite.kernels.modulesource import ModuleSource
-from ksuite.kernels.room import FLAGS, LINK_FLAGS, Room
+from ksuite.kernels.room import Room, built_for
 from ksuite.kernels.source import KernelSource, check_compiler, linker_version
 from ksuite.kernels.store import Store, digest
 
@@ -53,12 +51,8 @@ class _Job:
 
     @property
     def key(self) -> str:
-        kernel = self.kernel
-        parts = [FORMAT, FLAGS, LINK_FLAGS, kernel.release, kernel.version, kernel.compiler]
-        parts += [kernel.build_root.parent.name if kernel.build_root else self.linker]
-        parts += [kernel.tree.key] if kernel.tree else []
-        parts += [repr(self.how), self.source.key]
-        return digest("external", *parts, kernel.config.read_bytes())
+        own = repr(self.how), self.source.key
+        return digest("external", FORMAT, *built_for(self.kernel, self.linker), *own)
 
 
 def build_external(
@@ -74,10 +68,7 @@ def build_external(
     job = _Job(kernel, source, how, "" if kernel.build_root else linker_version())
     cached = store.entry(KIND, job.key) is not None
     place = store.obtain(KIND, job.key, lambda into: _build(job, into, store))
-    records = json.loads((place / "build.json").read_text(encoding="utf-8"))
-    modules = tuple(
-        BuiltModule(**(record | {"path": place / record["path"]})) for record in records
-    )
+    modules = read_modules(place)
     return ModuleBuild(job.key, modules, cached=cached, vmlinux_id=kernel.build_id)
 
 
@@ -86,15 +77,12 @@ def _build(job: _Job, into: Path, store: Store) -> None:
         room = Room(job.kernel, scratch / "top")
         dkms, top = _laid_out(job, room)
         room.give()
-        scratch.chmod(0o711)
         command = _command(job, room, dkms, top)
-        status = room.run(command, _environment(job, room, dkms))
-        log = room.log
+        status, log = room.run(command, _environment(job, room, dkms))
         if status:
-            raise _failure(job, log, store, scratch)
-        (into / "make.log").write_text(log, encoding="utf-8")
-        records = [_taken(room, place, into) for place in _places(job, room, dkms, top)]
-    (into / "build.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
+            raise _failure(job, log, store)
+        made = dict(_taken(room, place) for place in _places(job, room, dkms, top))
+        write_modules(into, log, made)
 
 
 def _laid_out(job: _Job, room: Room) -> tuple[Dkms | None, str]:
@@ -151,25 +139,21 @@ def _places(job: _Job, room: Room, dkms: Dkms | None, top: str) -> list[str]:
     return [found[name] for name in wanted]
 
 
-def _taken(room: Room, place: str, into: Path) -> dict[str, str]:
-    name = PurePosixPath(place).name
-    path = into / name
+def _taken(room: Room, place: str) -> tuple[str, tuple[str, bytes]]:
+    """Return what a module is called, its file's name and its content."""
+    file = PurePosixPath(place).name
     try:
-        path.write_bytes(room.take(place))
+        content = room.take(place)
     except InfrastructureError as error:
         raise DoesNotCompile(f"the build made no {place}") from error
     # In the kernel, and so wherever it is looked for by name, there are no dashes.
-    loaded_as = name.removesuffix(".ko").replace("-", "_")
-    module = BuiltModule(loaded_as, Path(name), build_id(path), code_digest(path))
-    return asdict(module) | {"path": name}
+    return file.removesuffix(".ko").replace("-", "_"), (file, content)
 
 
-def _failure(job: _Job, log: str, store: Store, scratch: Path) -> Exception:
+def _failure(job: _Job, log: str, store: Store) -> Exception:
     """Return the error that says whose fault a failed build is."""
     kept = store.keep_log(job.key, log)
     said = MakeLog(log)
-    if said.disk_full:
-        return disk_full(str(scratch.parent), "set TMPDIR")
     if said.host_at_fault:
         return InfrastructureError(f"the module build broke off; the log is {kept}\n{said.last}")
     fault = said.errors or said.stopped or said.last

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.git import CLEAN_PATH
-from ksuite.kernels.makelog import read_unfollowed
+from ksuite.kernels.held import disk_full
+from ksuite.kernels.makelog import MakeLog, read_unfollowed
 from ksuite.kernels.source import KernelSource
 from ksuite.processes import BUILD_PLACE, MOUNTS, NOBODY, contained, run
 
@@ -29,10 +30,23 @@ _HEADERS, _OURS = (MOUNTS / name for name in ("headers", "build"))
 """Where the builder finds what is not the distro's, which may be in somebody's home."""
 
 
+def built_for(source: KernelSource, linker: str) -> list[bytes | str]:
+    """Return all of a kernel, and of what we tell make, that modules for it depend on.
+
+    :param linker: what this host's says of itself; the assembler is of its version.
+    """
+    parts = [FLAGS, LINK_FLAGS, source.release, source.version, source.compiler]
+    # Another assembler and linker go with another root.
+    parts += [source.build_root.parent.name if source.build_root else linker]
+    parts += [source.tree.key] if source.tree else []
+    return [*parts, source.config.read_bytes()]
+
+
 @dataclass(frozen=True)
 class Room:
     """A directory whose owner is the builder, and the kernel to build for.
 
+    :param top: the directory, in one that is ours alone.
     :param before: where headers are that go before the kernel's own.
     """
 
@@ -68,16 +82,20 @@ class Room:
         ]
 
     def give(self) -> None:
-        """Have the builder own all that is in it."""
+        """Have the builder own all that is in it, and get at nothing beside it."""
+        self.top.parent.chmod(0o711)
         self.top.chmod(0o700)
         if os.geteuid() == 0:
             for place in (self.top, *self.before):
                 for path in (place, *_everything(place)):
                     os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
-        """Run a command with its output in the log, and return its exit status.
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Run a command, and return its exit status and what it printed.
 
+        :raises DiskFull: it failed for want of room.
         :raises InfrastructureError: it could not be started, or ran out of time.
         """
         basis = {"PATH": CLEAN_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": self.seen}
@@ -96,11 +114,13 @@ class Room:
         if done.stderr and not (self.top / LOG).exists():
             said = done.stderr.decode(errors="replace").strip().partition("\n")[0][:300]
             raise InfrastructureError(f"the build could not be started: {said}")
-        return done.returncode
+        log = self._log()
+        if done.returncode and MakeLog(log).disk_full:
+            raise disk_full(str(self.top.parent.parent), "set TMPDIR")
+        return done.returncode, log
 
-    @property
-    def log(self) -> str:
-        """What the last command has printed, with paths relative to the room."""
+    def _log(self) -> str:
+        """Return what was printed, with paths relative to the room."""
         text = read_unfollowed(self.top, LOG, LOG_BYTES).decode(errors="replace")
         # It may be short, and part of a path below it.
         return re.sub(rf"(?<![\w.+-]){re.escape(self.seen)}/", "", text)

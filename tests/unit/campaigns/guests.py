@@ -17,7 +17,7 @@ from ksuite.dut import loops, modules
 from ksuite.dut import setup as dut_setup
 from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import DutError, InfrastructureError, KernelFault
-from ksuite.kernels.build import BuiltModule, ModuleBuild
+from ksuite.kernels.built import BuiltModule, ModuleBuild
 from ksuite.machines.machine import MachineSpec
 from ksuite.machines.qemu import DutFiles
 from ksuite.machines.snapshot import Snapshot

@@ -13,7 +13,7 @@ from ksuite.campaigns import building
 from ksuite.campaigns.building import ASKED_FOR, Builder
 from ksuite.campaigns.options import Build
 from ksuite.errors import DoesNotCompile, NeedsFullBuild, NothingToCompare, UserError
-from ksuite.kernels.build import ModuleBuild
+from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.fragments import Configuration
 from ksuite.kernels.given import state_of
 from ksuite.kernels.series import read_series

@@ -23,7 +23,7 @@ from ksuite.errors import (
     NothingToCompare,
     UserError,
 )
-from ksuite.kernels.build import code_digest
+from ksuite.kernels.elf import code_digest
 from ksuite.kernels.trees import Tree
 from ksuite.machines.machine import Root
 from ksuite.measure.result import BASE, CANDIDATE, VARIANTS

@@ -16,7 +16,9 @@ import pytest
 
 from ksuite.errors import DoesNotCompile, ExitCode, InfrastructureError, NeedsFullBuild
 from ksuite.kernels import build as building
-from ksuite.kernels.build import BuiltModule, ModuleBuild, build_id, build_modules, code_digest
+from ksuite.kernels.build import build_modules
+from ksuite.kernels.built import BuiltModule, ModuleBuild
+from ksuite.kernels.elf import build_id, code_digest
 from ksuite.kernels.plan import ModuleTarget, plan_modules
 from ksuite.kernels.series import Patch
 from ksuite.kernels.store import Store

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.campaigns.suites import SUITES
-from ksuite.kernels.build import build_modules, code_digest
+from ksuite.kernels.build import build_modules
 from ksuite.kernels.debian import DEBIAN, kept_kernels
+from ksuite.kernels.elf import code_digest
 from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.packed import unpacked
