@@ -240,18 +240,18 @@ def _figures(side: str, cost: Cost) -> dict[str, str | float]:
     }
 
 
-def counted(result: CheckResult) -> str:
+def counted(told: Sequence[Case]) -> str:
     """Return how many of the candidate's cases got which verdict, the worst first."""
-    standing = [case for case in cases(result) if case.side != BASE and not case.of_run]
+    standing = [case for case in told if case.side != BASE and not case.of_run]
     kinds = Counter("expected" if case.excused else str(case.verdict) for case in standing)
     order = [*map(str, SEVERITY), str(Verdict.IMPROVED), "expected"]
     return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) or "nothing ran"
 
 
-def failed(result: CheckResult) -> list[Case]:
+def failed(told: Sequence[Case]) -> list[Case]:
     """Return what is no pass and was not skipped, the worst first."""
     bad = SEVERITY[: SEVERITY.index(Verdict.PASS)]
-    found = [case for case in cases(result) if case.verdict in bad and not case.excused]
+    found = [case for case in told if case.verdict in bad and not case.excused]
     return sorted(found, key=lambda case: bad.index(case.verdict))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
 from ksuite.measure.verdict import SEVERITY, Verdict
-from ksuite.report.cases import counted, failed, one_line, run_verdict, worst
+from ksuite.report.cases import cases, counted, failed, one_line, run_verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,14 +63,11 @@ def _context(results: Sequence[CheckResult]) -> str:
 def _description(results: Sequence[CheckResult]) -> str:
     """Return the worst run's verdict, what failed first there, and how the others fared."""
     shown = min(results, key=lambda one: SEVERITY.index(worst([one])))
+    told = cases(shown)
     words = str(run_verdict(shown))
-    if bad := failed(shown):
+    if bad := failed(told):
         first = bad[0]
         words += f": {first.name}: {first.told or first.why}"
-    words = one_line(words, MOST_DESCRIPTION - len(counts := f" ({_counts(results, shown)})"))
-    return f"{words}{counts}"
-
-
-def _counts(results: Sequence[CheckResult], shown: CheckResult) -> str:
-    told = one_line(counted(shown), MOST_DESCRIPTION // 2)
-    return f"one of {len(results)} runs: {told}" if len(results) > 1 else told
+    of = f"one of {len(results)} runs: " if len(results) > 1 else ""
+    counts = f" ({of}{one_line(counted(told), MOST_DESCRIPTION // 2)})"
+    return f"{one_line(words, MOST_DESCRIPTION - len(counts))}{counts}"

@@ -56,11 +56,15 @@ def render(results: Sequence[CheckResult]) -> str:
     top = f"## ksuite: {verdict}, {OUTWARD[verdict]}\n"
     room = MOST - len(f"{top}\n{LEFT_OUT.format(len(results) * MOST)}\n".encode())
     names = titles(results)
-    parts = [part for one, name in zip(results, names, strict=True) for part in _head(one, name)]
-    bad = [case for result in results for case in failed(result)]
-    parts += [_details(case) for case in bad if case.detail or case.console]
+    parts: list[str] = []
+    details: list[str] = []
+    for result, name in zip(results, names, strict=True):
+        told = cases(result)
+        bad = failed(told)
+        parts += _head(result, name, told, bad)
+        details += [_details(case) for case in bad if case.detail or case.console]
     kept, left = [top], 0
-    for part in parts:
+    for part in (*parts, *details):
         # Each takes a newline more.
         if (size := len(part.encode()) + 1) > room:
             left += 1
@@ -70,15 +74,16 @@ def render(results: Sequence[CheckResult]) -> str:
     return "\n".join([*kept, *([f"{LEFT_OUT.format(left)}\n"] if left else [])])
 
 
-def _head(result: CheckResult, name: str) -> Iterable[str]:
+def _head(
+    result: CheckResult, name: str, told: Sequence[Case], bad: Sequence[Case]
+) -> Iterable[str]:
     verdict = run_verdict(result)
-    counts = code(one_line(counted(result)))
+    counts = code(one_line(counted(told)))
     yield f"**{verdict}** {code(_title(name))}: {counts}, exit {result.exit_code}\n"
-    if bad := failed(result):
+    if bad:
         yield _first(bad[0], len(bad))
     if moved := [one for one in result.comparisons if _has_moved(one)]:
         yield _costs(moved)
-    told = cases(result)
     yield from _named(
         "Only the base fails", [one for one in told if one.excused and one.side == BASE]
     )

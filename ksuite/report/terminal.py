@@ -14,7 +14,7 @@ from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Verdict
 from ksuite.report import cost_tables
 from ksuite.report.again import again
-from ksuite.report.cases import clean, counted, run_verdict, title, titles
+from ksuite.report.cases import cases, clean, counted, run_verdict, title, titles
 from ksuite.report.cost_tables import SMALLEST, STYLES, as_text, cell
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def render_all(results: Sequence[CheckResult], *, width: int = 120, colour: bool
 
 
 def _line(result: CheckResult, name: str) -> Text:
-    return Text.assemble(cell(run_verdict(result)), f" {name}: {counted(result)}")
+    return Text.assemble(cell(run_verdict(result)), f" {name}: {counted(cases(result))}")
 
 
 def _report(result: CheckResult) -> Group:

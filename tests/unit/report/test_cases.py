@@ -123,7 +123,7 @@ def test_no_report_is_greener_than_the_run(verdict: Verdict) -> None:
 def test_run_in_which_nothing_ran_is_told() -> None:
     empty = replace(result(), verdict=Verdict.SKIP, exit_code=4)
     assert [case.verdict for case in cases(empty)] == [Verdict.SKIP]
-    assert counted(empty) == "nothing ran"
+    assert counted(cases(empty)) == "nothing ran"
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_exit_code_has_the_last_word(verdict: Verdict, code: ExitCode, told: Ver
 
 def test_counts_are_the_candidate_s() -> None:
     counts = "1 FAIL, 1 REGRESSION, 1 ERROR, 1 INCOMPARABLE, 1 PASS, 1 SKIP, 1 expected"
-    assert counted(WHOLE) == counts
+    assert counted(cases(WHOLE)) == counts
 
 
 def test_worst_comes_first() -> None:
-    verdicts = [case.verdict for case in failed(WHOLE)]
+    verdicts = [case.verdict for case in failed(cases(WHOLE))]
     assert verdicts == [Verdict.FAIL, Verdict.REGRESSION, Verdict.ERROR, Verdict.INCOMPARABLE]
 
 
