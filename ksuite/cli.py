@@ -74,12 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ksuite {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, summary: str, description: str, exit_codes: str = EXIT_CODES
+    ) -> argparse.ArgumentParser:
         return commands.add_parser(
             name,
             help=summary,
             description=description,
-            epilog=EXIT_CODES,
+            epilog=exit_codes,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
@@ -89,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     cli_baseline.add_commands(command("baseline", cli_baseline.HELP, cli_baseline.DESCRIPTION))
     cli_matrix.add_arguments(command("matrix", cli_matrix.HELP, cli_matrix.DESCRIPTION))
     cli_bisect.add_arguments(command("bisect", cli_bisect.HELP, cli_bisect.DESCRIPTION))
-    cli_report.add_command(commands)
+    report = command("report", cli_report.HELP, cli_report.DESCRIPTION, cli_report.EXIT_CODES)
+    cli_report.add_arguments(report)
     _add_chart(command("chart", "a result's costs side by side, as a table and a picture", CHART))
     cli_selftest.add_arguments(command("selftest", cli_selftest.HELP, cli_selftest.DESCRIPTION))
     command("doctor", "what this host can do", DOCTOR).set_defaults(run=_doctor)

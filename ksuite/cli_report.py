@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ksuite.errors import ExitCode, UserError
 from ksuite.report import json_file, junit, kcidb, ktap, patchwork, summary, terminal
 from ksuite.report.whole_file import write_text
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 HELP = "what a run says, in the format of another tool"
@@ -28,7 +28,7 @@ Write what RESULTs say, which ksuite check --json has written, in one of these f
 
 What only the base gets wrong is no failure in any of them.
 """
-EXIT_CODES_TOLD = """\
+EXIT_CODES = """\
 exit codes:
   0    written, whatever the verdict is: the exit code of ksuite check says that
   2    usage, or a RESULT that is none
@@ -47,18 +47,8 @@ OPTIONS_OF = {"kcidb": ("origin",), "patchwork": ("url", "context")}
 """What one format takes, and the others do not."""
 
 
-def add_command(commands: Any) -> None:
-    """Add ours.
-
-    :param commands: what argparse's ``add_subparsers`` returned.
-    """
-    parser = commands.add_parser(
-        "report",
-        help=HELP,
-        description=DESCRIPTION,
-        epilog=EXIT_CODES_TOLD,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
     parser.set_defaults(run=run)
     parser.add_argument("results", metavar="RESULT", type=Path, nargs="+")
     parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: terminal")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fixtures of the tests of the pytest plugin, and small disks."""
+"""Fixtures of the tests of the pytest plugin and of the commands, and small disks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ksuite.cli import main
 from tests.unit.judging import Judge, Stub, judge_with_workers, new_judge, new_stub
 
 if TYPE_CHECKING:
@@ -33,6 +34,22 @@ def judge(pytester: pytest.Pytester, stub: Stub) -> Judge:
 def workers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """Return a judge that can have workers run the tests."""
     return judge_with_workers(pytester, monkeypatch)
+
+
+@pytest.fixture
+def ksuite(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs ksuite: exit code, what it printed, what it complained about."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture

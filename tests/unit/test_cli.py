@@ -13,7 +13,6 @@ import pytest
 
 from ksuite import __version__, cli
 from ksuite.campaigns.doctor import Finding
-from ksuite.cli import main
 from ksuite.errors import ExitCode
 from ksuite.measure.result import NamedComparison
 from ksuite.report import json_file
@@ -23,22 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Run = tuple[int, str, str]
-
-
-@pytest.fixture
-def ksuite(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """Return a function that runs ksuite: exit code, what it printed, what it complained about."""
-
-    def run(*arguments: str | Path) -> Run:
-        try:
-            code = main([str(word) for word in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from ksuite.cli import main
 from ksuite.cli_report import FORMATS, OPTIONS_OF
 from ksuite.measure.verdict import Verdict
 from ksuite.report import json_file, junit, kcidb, ktap, patchwork, summary
@@ -25,19 +25,9 @@ Run = tuple[int, str, str]
 
 
 @pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+def report(ksuite: Callable[..., Run]) -> Callable[..., Run]:
     """Return a function that runs ``ksuite report``: exit code, and what it said where."""
-
-    def run(*arguments: str | Path) -> Run:
-        try:
-            code = main(["report", *map(str, arguments)])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err
-
-    return run
+    return partial(ksuite, "report")
 
 
 @pytest.fixture

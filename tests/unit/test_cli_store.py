@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite.cli import main
 from ksuite.errors import ExitCode
 from ksuite.kernels.locks import shared
 from ksuite.kernels.store import Store
@@ -25,16 +24,12 @@ KINDS = ("snapshot", "tree", "answer")
 
 
 @pytest.fixture
-def ksuite(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+def ksuite(ksuite: Callable[..., tuple[int, str, str]]) -> Callable[..., Run]:
     """Return a function that runs ksuite: exit code, lines that it printed, its complaint."""
 
     def run(*arguments: str) -> Run:
-        try:
-            code = main(arguments)
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out.splitlines(), printed.err
+        code, printed, complaint = ksuite(*arguments)
+        return code, printed.splitlines(), complaint
 
     return run
 
