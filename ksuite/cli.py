@@ -12,10 +12,12 @@ from ksuite import (
     __version__,
     cli_baseline,
     cli_bisect,
+    cli_gate,
     cli_kernels,
     cli_matrix,
     cli_report,
     cli_selftest,
+    cli_shell,
     cli_store,
 )
 from ksuite.campaigns.doctor import examine
@@ -91,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     cli_baseline.add_commands(command("baseline", cli_baseline.HELP, cli_baseline.DESCRIPTION))
     cli_matrix.add_arguments(command("matrix", cli_matrix.HELP, cli_matrix.DESCRIPTION))
     cli_bisect.add_arguments(command("bisect", cli_bisect.HELP, cli_bisect.DESCRIPTION))
+    gate = command("gate", cli_gate.HELP, cli_gate.DESCRIPTION, cli_gate.EXIT_CODES)
+    cli_gate.add_arguments(gate)
+    shell = command("shell", cli_shell.HELP, cli_shell.DESCRIPTION, cli_shell.EXIT_CODES)
+    cli_shell.add_arguments(shell)
     report = command("report", cli_report.HELP, cli_report.DESCRIPTION, cli_report.EXIT_CODES)
     cli_report.add_arguments(report)
     _add_chart(command("chart", "a result's costs side by side, as a table and a picture", CHART))
@@ -154,9 +160,19 @@ def _refuse(error: KsuiteError, json: str | None) -> int:
     return int(error.exit_code)
 
 
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as end:
+        if end.code == ExitCode.USAGE and cli_bisect.is_step(arguments):
+            # git would take argparse's own code for a bad revision.
+            sys.exit(cli_bisect.ABORT + int(ExitCode.USAGE))
+        raise
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _options(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(options.run(options))
     except KsuiteError as error:

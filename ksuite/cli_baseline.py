@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns import baselines
+from ksuite.campaigns.cost_names import thresholds_of
 from ksuite.campaigns.options import OPTIONS, jobs
 from ksuite.campaigns.suites import BASELINES, SUITES, check_scenario, suites_for
 from ksuite.cli_running import runner_arguments
@@ -22,7 +23,6 @@ from ksuite.machines.console import printable
 from ksuite.measure.result import CANDIDATE, VARIANTS
 from ksuite.measure.thresholds import Thresholds
 from ksuite.measure.verdict import EXIT_CODES, Verdict, overall
-from ksuite.pytest_options import thresholds_of
 from ksuite.report import cost_tables, json_file
 from ksuite.report.baseline_file import (
     baseline_names,
@@ -302,7 +302,7 @@ def _measure(options: argparse.Namespace, suites: Iterable[Suite]) -> list[Check
     """
     wanted = options.scenario
     measuring = [suite for suite in suites if suite.measures]
-    chosen = [one for one in measuring if not wanted or wanted in {one.name, *one.scenarios}]
+    chosen = [one for one in measuring if not wanted or one.answers_to(wanted)]
     if not chosen:
         raise NothingToCompare(f"no suite that exercises the series has a scenario {wanted!r}")
     series = getattr(options, "series", None)

@@ -3,19 +3,36 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+import os
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ksuite.campaigns.bisect import Campaign
-from ksuite.campaigns.bisect_state import read_state, write_state
+from ksuite.campaigns.bisect_state import (
+    kernel_from_anywhere,
+    read_state,
+    series_from_anywhere,
+    write_state,
+)
+from ksuite.campaigns.judging import UNTOLD
 from ksuite.campaigns.options import OPTIONS, Build
-from ksuite.campaigns.quest import Quest
-from ksuite.errors import ExitCode, KsuiteError, UserError
-from ksuite.kernels.gitrange import commit_of
+from ksuite.campaigns.quest import Ground, Quest
+from ksuite.errors import (
+    DutError,
+    ExitCode,
+    KernelFault,
+    KsuiteError,
+    NothingToCompare,
+    SeriesError,
+    UserError,
+)
+from ksuite.kernels.gitrange import commit_of, commits_of_range, must_be_tree
 from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.finding import Outcome, Seen
@@ -24,8 +41,7 @@ from ksuite.report.progress import progress_line
 from ksuite.report.whole_file import must_be_writable, write_json, write_text
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ksuite.measure.finding import Finding
 
@@ -51,22 +67,23 @@ A tree that holds only a part of a kernel is laid over the source of --kernel. T
 read: what is checked out there, and what was changed there, does not matter.
 
 OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; and
-state.json after each step, from which --resume goes on. --run-step judges what is checked out in
---tree, for `git bisect run`.
+state.json after each step, from which --resume goes on: it takes nothing beside but --budget.
+--run-step judges what is checked out in --tree, for `git bisect run`. It takes no wall clock, and
+neither does SERIES: one boot of each is no verdict.
 """
 EPILOG = """\
 exit codes:
   0    a culprit, several steps, a drift, or what each patch costs
-  2    usage
+  2    usage, or input that is no git tree, revision or series
   3    infrastructure
-  4    nothing to find, or it can't be told
+  4    nothing to find, or it can't be told: an end that is not built or breaks, among others
   130  interrupted
 
 exit codes of --run-step:
   0    as the good end
   1    as the bad end
   125  neither: it does not build, boot or survive
-  128  and above: it could not be tried; git bisect run stops
+  128  and above: it could not be tried, or was asked for in a wrong way; git bisect run stops
 """
 OUTPUT = Path("results", "bisect")
 SKIP_STEP, ABORT = 125, 128
@@ -106,10 +123,28 @@ def size(text: str) -> int:
     return number
 
 
+class _Noted(argparse.Action):
+    """Keeps a value, and notes that it was given: `given` has its name."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        del parser, option_string
+        setattr(namespace, self.dest, values)
+        if values is not None:
+            name = self.option_strings[0] if self.option_strings else str(self.metavar)
+            namespace.given = (*namespace.given, name)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.epilog = EPILOG
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, given=())
+    parser.register("action", None, _Noted)
     parser.add_argument("patches", metavar="SERIES", nargs="?", help="tell each of its patches")
     parser.add_argument("--tree", metavar="DIR", help="a git tree")
     parser.add_argument("--good", metavar="REV", help="a revision before it")
@@ -153,13 +188,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIRECTORY",
+        action="store",
         type=Path,
         default=OUTPUT,
         help=f"where to write (default: {OUTPUT})",
     )
     parser.add_argument("--resume", action="store_true", help="go on with what OUTPUT has")
     parser.add_argument(
-        "--replay", metavar="FILE", type=Path, help="take over what a `git bisect log` says"
+        "--replay",
+        metavar="FILE",
+        action="store",
+        type=Path,
+        help="take over what a `git bisect log` says",
     )
     parser.add_argument(
         "--run-step", action="store_true", help="judge what is checked out, for `git bisect run`"
@@ -171,27 +211,70 @@ def run(options: argparse.Namespace) -> int:
     if options.run_step:
         return _step(options)
     must_be_writable(options.output)
-    quest, seen = _quest(options), {}
-    if options.resume:
-        state = read_state(options.output)
-        quest, seen = state.quest, {one.revision: one for one in state.seen}
-    quest = _pinned(quest)
+    quest, seen, ground = _begun(options)
     if options.replay:
-        seen |= {
-            commit: Seen(commit, result)
-            for result, commit in git_bisect.read_log(options.replay)
-            if commit not in {quest.good, quest.bad}
-        }
+        seen = _replayed(options.replay, quest) | seen
 
-    def keep(all_seen: Mapping[str, Seen]) -> None:
-        write_state(quest, all_seen, options.output)
+    def keep(all_seen: Mapping[str, Seen], on: Ground) -> None:
+        write_state(quest, all_seen, on, options.output)
 
-    with progress_line(sys.stderr) as progress:
-        finding = Campaign(quest, seen, keep, progress).run()
+    if not quest.tree or commits_of_range(Path(quest.tree), quest.good, quest.bad):
+        # Whatever else was begun there is over; but not for ends that were swapped.
+        keep(seen, ground)
+    try:
+        with progress_line(sys.stderr) as progress:
+            finding = Campaign(quest, seen, keep, progress, ground).run()
+    except (SeriesError, KernelFault, DutError) as error:
+        # No verdict on a series: there are none here.
+        raise NothingToCompare(str(error)) from error
     _write(finding, options.output)
     print(bisection.render(finding), end="")
-    told = finding.outcome in {Outcome.CULPRIT, Outcome.STEPS, Outcome.DRIFT, Outcome.SERIES}
-    return int(ExitCode.PASS if told else ExitCode.INCOMPARABLE)
+    return int(ExitCode.PASS if _tells(finding) else ExitCode.INCOMPARABLE)
+
+
+def _tells(finding: Finding) -> bool:
+    if finding.outcome is Outcome.SERIES:
+        return any(step.after.result not in UNTOLD for step in finding.steps)
+    return finding.outcome in {Outcome.CULPRIT, Outcome.STEPS, Outcome.DRIFT}
+
+
+def _begun(options: argparse.Namespace) -> tuple[Quest, dict[str, Seen], Ground]:
+    """Return what is asked for, and what is known of it already, and on what that was seen."""
+    if not options.resume:
+        return _pinned(_quest(options)), {}, Ground()
+    if others := [name for name in options.given if name != "--budget"]:
+        raise UserError(
+            f"--resume goes on with what was asked for, and takes no {', '.join(others)}: leave "
+            "it out, or begin anew"
+        )
+    state = read_state(options.output)
+    seen = {one.revision: one for one in state.seen}
+    quest = state.quest
+    if options.given:
+        quest = replace(quest, budget_minutes=options.budget)
+    return _pinned(quest), seen, state.ground
+
+
+def _replayed(log: Path, quest: Quest) -> dict[str, Seen]:
+    """Return what a log says of revisions between the ends."""
+    if not quest.tree:
+        raise UserError("--replay takes over what is known of commits: it goes with --tree")
+    inside = commits_of_range(Path(quest.tree), quest.good, quest.bad) - {quest.bad}
+    told, others = {}, []
+    for result, written in git_bisect.read_log(log):
+        # A hash may be abbreviated.
+        fitting = [one for one in inside if one.startswith(written)]
+        if len(fitting) == 1:
+            told[fitting[0]] = Seen(fitting[0], result)
+        elif not _is_end(written, quest):
+            others.append(written[:12])
+    if others:
+        print(f"ksuite: not in the range, and passed over: {', '.join(others)}", file=sys.stderr)
+    return told
+
+
+def _is_end(written: str, quest: Quest) -> bool:
+    return any(end.startswith(written) for end in (quest.good, quest.bad))
 
 
 def _quest(options: argparse.Namespace) -> Quest:
@@ -203,12 +286,12 @@ def _quest(options: argparse.Namespace) -> Quest:
         tree=str(Path(options.tree).absolute()) if options.tree else "",
         good=options.good or "",
         bad=options.bad or "",
-        series=options.patches or options.series or "",
+        series=series_from_anywhere(options.patches or options.series or ""),
         scenario=options.scenario or "",
         size=options.size,
         check=options.check or "",
         drop_percent=options.drop,
-        kernel=options.kernel,
+        kernel=kernel_from_anywhere(options.kernel),
         build=Build(options.build),
         config=options.config,
         clock=Clock(options.clock),
@@ -223,25 +306,63 @@ def _pinned(quest: Quest) -> Quest:
     quest.must_make_sense()
     if not quest.tree:
         return quest
+    must_be_tree(Path(quest.tree))
     good, bad = (commit_of(Path(quest.tree), one) for one in (quest.good, quest.bad))
     return replace(quest, good=good, bad=bad)
+
+
+def _quest_of_git(options: argparse.Namespace) -> Quest:
+    if options.resume or options.replay:
+        raise UserError("--run-step judges one revision: it goes with no --resume or --replay")
+    if options.patches:
+        raise UserError("--run-step judges what is checked out in --tree: SERIES is none of it")
+    if any((end or "").startswith(("HEAD", "@")) for end in (options.good, options.bad)):
+        raise UserError("HEAD is what git has checked out, another commit each time: name the ends")
+    if options.clock == Clock.WALL:
+        raise UserError(
+            "--run-step goes with the instruction clock: on the wall clock one boot is no verdict; "
+            "`ksuite bisect --clock wall` searches by itself"
+        )
+    return _quest(options)
+
+
+def is_step(arguments: Sequence[str]) -> bool:
+    """Say whether arguments that can't be read were meant for ``git bisect run``."""
+    shortest = len("--r")
+    flags = [one for one in arguments if len(one) >= shortest and "--run-step".startswith(one)]
+    return "bisect" in arguments and bool(flags)
 
 
 def _step(options: argparse.Namespace) -> int:
     """Judge what is checked out, and answer as ``git bisect run`` wants it."""
     try:
-        quest = _pinned(_quest(options))
+        quest = _pinned(_quest_of_git(options))
         head = commit_of(Path(quest.tree), "HEAD")
         with progress_line(sys.stderr) as progress:
             side = Campaign(quest, {}, progress=progress).judge(head)
+        print(f"{head[:12]}: {({1: 'bad', -1: 'good', 0: 'skip'})[side]}", flush=True)
     except KsuiteError as error:
-        print(f"ksuite: {printable(str(error))}", file=sys.stderr)
-        return ABORT + int(error.exit_code)
-    except Exception:  # noqa: BLE001 (Python would end with 1, and git take it for bad)
-        traceback.print_exc()
-        return ABORT + int(ExitCode.INFRASTRUCTURE)
-    print(f"{head[:12]}: {({1: 'bad', -1: 'good', 0: 'skip'})[side]}")
+        return _aborted(error, int(error.exit_code))
+    except Exception as error:  # noqa: BLE001 (Python would end with 1, and git take it for bad)
+        return _aborted(error, int(ExitCode.INFRASTRUCTURE))
     return {1: 1, -1: 0, 0: SKIP_STEP}[side]
+
+
+def _aborted(error: Exception, code: int) -> int:
+    """Say why, where anybody can hear it, and return what ends ``git bisect run``."""
+    with suppress(OSError):
+        if isinstance(error, KsuiteError):
+            print(f"ksuite: {printable(str(error))}", file=sys.stderr)
+        else:
+            traceback.print_exception(error)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            # Python tries once more as it ends, and would end with 120: bad, as git takes it.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return ABORT + code
 
 
 def _write(finding: Finding, directory: Path) -> None:
@@ -255,5 +376,7 @@ def _write(finding: Finding, directory: Path) -> None:
     if finding.outcome is not Outcome.SERIES:
         first = finding.steps[0].revision if finding.outcome is Outcome.CULPRIT else ""
         ends = finding.good.revision, finding.bad.revision
-        log = git_bisect.as_log(*ends, finding.told, finding.subjects, first)
+        empty = finding.outcome in {Outcome.NONE, Outcome.DRIFT}
+        remark = bisection.WORDS[finding.outcome] if empty else ""
+        log = git_bisect.as_log(*ends, finding.told, finding.subjects, first, remark)
         write_text(log, directory / "bisect.log")

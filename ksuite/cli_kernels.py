@@ -30,6 +30,7 @@ from ksuite.kernels.pruning import remove
 from ksuite.kernels.source import KNOWN, distro_source, unpack
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store
+from ksuite.kernels.verifying import verify
 from ksuite.report.cost_tables import as_text
 from ksuite.report.progress import progress_line
 
@@ -53,13 +54,16 @@ revision or series only compiles what differs; --kernel builds by itself, and `b
 before it is needed. A TREE that you have built is taken as it is, and so is IMAGE,MODULES: a
 bzImage and its directory of modules, lib/modules/RELEASE, with its configuration there as `config`,
 which can be judged with --unpatched. Neither is built anew.
+
+`verify` looks through the whole store, of which kernels are a part, and names what is not whole; it
+changes nothing, and can run at any time.
 """
 EXIT_CODES_TOLD = """\
 exit codes:
   0    done
   1    the kernel does not compile
   2    usage: no such kernel, or a configuration that it can't have
-  3    infrastructure: no network, a full disk, a missing tool
+  3    infrastructure: no network, a full disk, a missing tool, a store that is not whole
   130  interrupted
 """
 
@@ -74,6 +78,11 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
             "build",
             _build,
             "build a kernel in our configuration, from a revision, a tarball or a kernel's source",
+        ),
+        (
+            "verify",
+            _verify,
+            "say what in the store is damaged, half made, left over or open to others",
         ),
         ("prune", _prune, "remove all but the newest of each series, or those that are named"),
     ):
@@ -146,6 +155,20 @@ def _build(options: argparse.Namespace) -> int:
             source = read_built(entry, source.name, tree)
     seconds = time.monotonic() - started
     print(f"{source.name}: {source.release}, {source.image} ({seconds:.0f} s)")
+    return int(ExitCode.PASS)
+
+
+def _verify(_options: argparse.Namespace) -> int:
+    store = Store.default()
+    with progress_line(sys.stderr) as progress:
+        verified = verify(store, progress)
+    for fault in verified.faults:
+        print(fault)
+    looked = f"{verified.entries:,} entries of {store.root}"
+    if verified.faults:
+        print(f"{looked}: {len(verified.faults):,} things are not as they should be")
+        return int(ExitCode.INFRASTRUCTURE)
+    print(f"{looked}: all whole")
     return int(ExitCode.PASS)
 
 

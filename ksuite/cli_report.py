@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import ExitCode, UserError
-from ksuite.report import json_file, junit, kcidb, ktap, patchwork, summary, terminal
+from ksuite.report import html, json_file, junit, kcidb, ktap, patchwork, summary, terminal
 from ksuite.report.whole_file import write_text
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ DESCRIPTION = """\
 Write what RESULTs say, which ksuite check --json has written, in one of these formats:
 
   terminal   tables, as ksuite check prints them
+  html       one page for people, without scripts; of several RESULTs, the last, with the
+             history of its costs over the others
   junit      JUnit XML, for Jenkins and GitLab
   ktap       KTAP, as the kernel's own tests print it
   kcidb      JSON for KernelCI's database
@@ -37,6 +39,7 @@ exit codes:
 """
 FORMATS: dict[str, Callable[..., str]] = {
     "terminal": terminal.render_all,
+    "html": html.render,
     "junit": junit.render,
     "ktap": ktap.render,
     "kcidb": kcidb.render,

@@ -56,9 +56,7 @@ def _processes(jobs: int | None) -> list[str]:
 
 
 def _directories(suites: Sequence[Suite], scenario: str | None) -> list[str]:
-    chosen = [
-        suite for suite in suites if not scenario or scenario in {suite.name, *suite.scenarios}
-    ] or suites
+    chosen = [suite for suite in suites if not scenario or suite.answers_to(scenario)] or suites
     missing = [suite.directory for suite in chosen if not suite.directory.is_dir()]
     if missing:
         raise InfrastructureError(f"{missing[0]} is missing: run ksuite from its checkout")

@@ -76,6 +76,8 @@ def main(asked: list[str], command: list[str]) -> None:
         _attach(clone, place)
     if root:
         os.chroot(_ROOT)
+    # In the user's session it could type into the terminal: TIOCSTI in ioctl_tty(2).
+    os.setsid()
     os.chdir("/")
     os.umask(0o022)
     _become(command)

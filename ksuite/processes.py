@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -23,9 +23,9 @@ from ksuite import confining
 from ksuite.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 """linux/prctl.h"""
 NOBODY = 65534
 """uid and gid of Debian's nobody/nogroup, which own nothing."""
@@ -36,6 +36,38 @@ MOUNTS, BUILD_PLACE = Path(confining.MOUNTS), confining.BUILD_PLACE
 def die_with_parent() -> None:
     """Have the kernel kill this process, and with it all that it contains, when its parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def nothing_survives() -> Iterator[None]:
+    """Have whatever is started in here end with it, though it has left its parent and session.
+
+    What has lost its parent becomes our child, and is killed at the end.
+    """
+    mine = _children()
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        # Each that is killed may leave children of its own.
+        while left := _children() - mine:
+            for child in left:
+                # Nobody else may have its number before we have waited for it.
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(child, 0)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _children() -> set[int]:
+    children: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        # It may just have ended.
+        with suppress(FileNotFoundError):
+            children |= set(map(int, (thread / "children").read_text(encoding="ascii").split()))
+    return children
 
 
 def tool(name: str, package: str, path: str | None = None) -> str:

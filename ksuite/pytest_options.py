@@ -3,25 +3,26 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ksuite.campaigns.cost_names import thresholds_of
 from ksuite.campaigns.differences import DIFFERENCES, Difference, read_differences
+from ksuite.campaigns.gate_check import Asked
+from ksuite.campaigns.gate_file import read_gate_file
 from ksuite.campaigns.options import OPTIONS, Attribute, Build, CheckOptions, Recall, jobs
-from ksuite.campaigns.suites import BASELINES, SUITES
-from ksuite.dut import loops
-from ksuite.errors import UserError
+from ksuite.campaigns.suites import BASELINES
 from ksuite.machines.machine import Clock, Root
-from ksuite.measure.thresholds import Thresholds, read_thresholds
+from ksuite.measure.thresholds import Thresholds
 from ksuite.report.baseline_file import read_baseline
 
 if TYPE_CHECKING:
-    import pytest
-
     from ksuite.measure.baseline import Baseline
 
-_COST = re.compile(r"(\S+) \d+ (\S+)")
+ASKED = pytest.StashKey[Asked]()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -43,6 +44,33 @@ def add_options(parser: pytest.Parser) -> None:
     )
     for name, settings in OPTIONS.items():
         group.addoption(f"--ks-{name}", **settings)
+    group.addoption(
+        "--ks-gate",
+        metavar="FILE",
+        help="judge the out-of-tree modules that FILE describes, and no series (see ksuite gate)",
+    )
+    group.addoption(
+        "--ks-gate-output", metavar="DIRECTORY", help="no part of them: where the gate writes"
+    )
+    for side in ("base", "head"):
+        group.addoption(
+            f"--ks-gate-{side}", metavar="REV", default="", help=f"revision that is their {side}"
+        )
+
+
+def gate_of(config: pytest.Config) -> Asked | None:
+    """Return which out-of-tree modules are judged; None where a series is.
+
+    :raises UserError: their file can't be read.
+    """
+    if (given := config.getoption("--ks-gate")) is None:
+        return None
+    if ASKED not in config.stash:
+        base, head = (config.getoption(f"--ks-gate-{side}") for side in ("base", "head"))
+        alone = config.getoption("--ks-candidate-only")
+        output = Path(place) if (place := config.getoption("--ks-gate-output")) else None
+        config.stash[ASKED] = Asked(read_gate_file(Path(given)), base, head, alone, output)
+    return config.stash[ASKED]
 
 
 def options_of(config: pytest.Config) -> CheckOptions:
@@ -55,7 +83,7 @@ def options_of(config: pytest.Config) -> CheckOptions:
         return Path(given) if (given := config.getoption(option)) else None
 
     thresholds = path("--ks-thresholds")
-    return CheckOptions(
+    options = CheckOptions(
         series=config.getoption("--ks-series") or "",
         kernel=config.getoption("--ks-kernel"),
         clock=Clock(config.getoption("--ks-clock")),
@@ -74,6 +102,13 @@ def options_of(config: pytest.Config) -> CheckOptions:
         config=config.getoption("--ks-config"),
         differences=_differences(config),
     )
+    asked = gate_of(config)
+    if asked is None:
+        return options
+    alone = (not asked.base or asked.alone) and options.baseline is None
+    return replace(
+        options, thresholds=asked.file.thresholds, packages=asked.file.packages, alone=alone
+    )
 
 
 def _differences(config: pytest.Config) -> tuple[Difference, ...]:
@@ -86,25 +121,3 @@ def _baseline(config: pytest.Config) -> Baseline | None:
     if (name := config.getoption("--ks-baseline")) is None:
         return None
     return read_baseline(Path(config.getoption("--ks-baselines") or BASELINES), name)
-
-
-def thresholds_of(path: Path) -> Thresholds:
-    """Read a file of thresholds for costs that can be measured.
-
-    :raises UserError: as `read_thresholds`, and for the name of a cost that no suite has.
-    """
-    thresholds = read_thresholds(path)
-    for name in thresholds.own:
-        if not _is_cost(name):
-            example = f"{SUITES[0].scenarios[0]} 64 B"
-            raise UserError(f"{path}: no cost is named {name!r:.60}; one is named {example!r}")
-    return thresholds
-
-
-def _is_cost(name: str) -> bool:
-    """Whether a scenario's cost, in its unit, may have this name."""
-    words = _COST.fullmatch(name)
-    try:
-        return words is not None and loops.size_of(words[1]).unit == words[2]
-    except KeyError:
-        return False

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
-from ksuite.campaigns.check import Check
-from ksuite.campaigns.costs import CostRequest
+from ksuite.campaigns.costs import SAYS_NOTHING, CostRequest
 from ksuite.campaigns.outcomes import (
     THEIR_FAULT,
     Run,
@@ -22,7 +22,7 @@ from ksuite.campaigns.outcomes import (
     outcome_of,
     without_variant,
 )
-from ksuite.campaigns.suites import SUITES, check_scenario
+from ksuite.campaigns.suites import NO_SUCH_TEST, SUITES, check_scenario
 from ksuite.errors import (
     InfrastructureError,
     KsuiteError,
@@ -41,6 +41,7 @@ from ksuite.measure.result import (
 )
 from ksuite.processes import die_with_parent
 from ksuite.pytest_differences import as_expected, check_list, expect
+from ksuite.pytest_gate import GatePlugin, own_loop, trial_of
 from ksuite.pytest_options import add_options, options_of
 from ksuite.pytest_workers import (
     RUN,
@@ -94,6 +95,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "ks_scenario(name): the scenario that a test belongs to, for --ks-scenario"
     )
     config.addinivalue_line("markers", "ks_cost(scenario, size): a cost that a test needs measured")
+    if config.getoption("--ks-gate"):
+        config.pluginmanager.register(GatePlugin(), "ks-gate")
     if is_worker(config):
         die_with_parent()
         config.stash[RUN] = Run()
@@ -174,7 +177,9 @@ def _scenario(item: pytest.Item) -> str:
 
 
 def _judges(item: pytest.Item) -> bool:
-    return "ks_bench" in getattr(item, "fixturenames", ())
+    # Of a module's own tests each one counts, whatever it looks at, and is told by its name.
+    judged = item.config.getoption("--ks-gate") is not None
+    return judged or "ks_bench" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -195,27 +200,26 @@ def _prepare(config: pytest.Config, nodes: Sequence[str]) -> None:
         with _progress(config) as progress:
             options = options_of(config)
             check_list(config, options.differences, nodes)
-            check = Check(options, _suites(config, nodes), progress)
-            check.must_fit(check.suites)
-            run.check = run.stack.enter_context(check)
-            run.bench = check.bench
+            trial = trial_of(config, options, _suites(config, nodes), progress)
+            run.check = run.stack.enter_context(trial)
+            run.bench = trial.bench
     except (KsuiteError, OSError, UnicodeError) as error:
         run.error = as_ours(error, "preparing the series")
         # pytest prints our summary only after codes that it knows; ours takes its place later.
         pytest.exit("the series was not judged", returncode=pytest.ExitCode.TESTS_FAILED)
     if xml := config.stash.get(xml_key, None):
         for name in ("series", "kernel_version", "clock", "machine"):
-            xml.add_global_property(f"ksuite.{name}", getattr(check.subject, name))
+            xml.add_global_property(f"ksuite.{name}", getattr(trial.subject, name))
 
 
 def _suites(config: pytest.Config, nodes: Sequence[str]) -> list[Suite]:
     if scenario := config.getoption("--ks-scenario"):
         check_scenario(scenario)
     if not nodes and (check := config.getoption("--ks-check")):
-        raise NothingToCompare(f"no test here is called {check!r}")
+        raise NothingToCompare(f"{NO_SUCH_TEST} {check!r}")
     if not nodes:
         raise NothingToCompare(f"no test belongs to scenario {scenario!r}")
-    if suites := suites_of(nodes):
+    if suites := suites_of(config, nodes):
         return suites
     raise UserError(in_no_suite())
 
@@ -237,7 +241,7 @@ def ks_bench(request: pytest.FixtureRequest) -> Bench:
     if run.bench is None and is_worker(request.config):
         nodes = [item.nodeid for item in request.session.items if _judges(item)]
         run.bench = worker_bench(
-            request.config, options_of(request.config), suites_of(nodes), run.stack
+            request.config, options_of(request.config), suites_of(request.config, nodes), run.stack
         )
     if run.bench is None:
         pytest.fail("ks_bench is only there while a series is judged")
@@ -274,7 +278,7 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
         raise pytest.UsageError("ks_comparison needs the marker ks_cost(scenario, size)")
     expect(request.node, ks_bench, "")
     if debugs := ks_bench.prepared.debugs:
-        pytest.skip(f"the cost of a packet says nothing on a kernel with {', '.join(debugs)}")
+        pytest.skip(f"{SAYS_NOTHING} on a kernel with {', '.join(debugs)}")
     requests = [mine]
     if not ks_bench.exact:
         requests = sorted(set(filter(None, map(_requested, request.session.items))))
@@ -299,7 +303,10 @@ def ks_comparison(request: pytest.FixtureRequest, ks_bench: Bench) -> Comparison
 
 def _requested(item: pytest.Item) -> CostRequest | None:
     marker = item.get_closest_marker("ks_cost")
-    return CostRequest(*marker.args, **marker.kwargs) if marker else None
+    if marker is None:
+        return None
+    asked = CostRequest(*marker.args, **marker.kwargs)
+    return replace(asked, own=own_loop(item.config, asked.scenario))
 
 
 @pytest.hookimpl(wrapper=True)

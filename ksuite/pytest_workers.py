@@ -14,9 +14,11 @@ import pytest
 
 from ksuite.campaigns.bench import Bench, Prepared
 from ksuite.campaigns.outcomes import Run, Told, late_faults
-from ksuite.campaigns.suites import SUITES
+from ksuite.campaigns.own_tests import own_suite
+from ksuite.campaigns.suites import GATE, ROOT, SUITES
 from ksuite.errors import InfrastructureError, KsuiteError, UserError
 from ksuite.kernels.store import run_directory
+from ksuite.pytest_options import gate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -41,10 +43,14 @@ def distributes(config: pytest.Config) -> bool:
     return not is_worker(config) and config.getoption("dist", "no") != "no"
 
 
-def suites_of(nodes: Sequence[str]) -> list[Suite]:
+def suites_of(config: pytest.Config, nodes: Sequence[str]) -> list[Suite]:
     """Return the suites that tests belong to, by their ids."""
+    asked = gate_of(config)
+    if asked is not None and config.rootpath != ROOT:
+        return [own_suite(asked.file)] if nodes else []
     directories = {Path(node.partition("::")[0]).parent.name for node in nodes}
-    return [suite for suite in SUITES if suite.name in directories]
+    known = SUITES if asked is None else (*SUITES, GATE)
+    return [suite for suite in known if suite.name in directories]
 
 
 def in_no_suite() -> str:
@@ -116,7 +122,7 @@ class Controller:
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Prepare as soon as it is known what will run; no test is handed out before."""
         option = self._config.getoption
-        wanted = suites_of(ids) or option("--ks-scenario") or option("--ks-check")
+        wanted = suites_of(self._config, ids) or option("--ks-scenario") or option("--ks-check")
         if not wanted or RUN in self._config.stash:
             return
         if self._broken:

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from ksuite.campaigns.suites import ROOT
 from ksuite.errors import ExitCode
 from ksuite.interrupts import fatal_interrupts, interrupt_once
 from ksuite.pytest_workers import RUN
@@ -30,10 +31,12 @@ class _Watch:
     def __init__(self) -> None:
         self.concluded = False
         self.broken = False
+        self.somebodys = False
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self) -> None:
+    def pytest_configure(self, config: pytest.Config) -> None:
         interrupt_once()
+        self.somebodys = bool(config.getoption("--ks-gate", None)) and config.rootpath != ROOT
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.broken |= report.failed
@@ -53,7 +56,8 @@ def run_suites(arguments: list[str]) -> int:
     if watch.concluded:
         return code
     if watch.broken:
-        return int(ExitCode.INFRASTRUCTURE)
+        # A file of a module's own tests is not ours.
+        return int(ExitCode.USAGE if watch.somebodys else ExitCode.INFRASTRUCTURE)
     return int(_PYTEST_CODES.get(code, ExitCode.INFRASTRUCTURE))
 
 

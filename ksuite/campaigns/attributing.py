@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.costs import ROUNDS, WINDOWS, must_be_windows
-from ksuite.dut import loops
 from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import InfrastructureError
 from ksuite.machines.counting import plugin_arguments, read_counts
@@ -41,18 +40,14 @@ def attribute_cost(
     :raises KsuiteError: as `RestoredDut.run_alone`; the counts don't add up to the cost.
     """
 
-    packets = WINDOWS * ROUNDS * loops.batch(request.scenario)
+    packets = WINDOWS * ROUNDS * request.batch
 
     def counted(one: tuple[RestoredDut, str]) -> Counter[Place]:
         dut, variant = one
         with tempfile.TemporaryDirectory(dir=run_directory) as scratch:
             output = Path(scratch) / "counts"
             calls: list[Call] = [
-                (
-                    loops.measure,
-                    (request.scenario, request.size, WINDOWS, ROUNDS),
-                    {},
-                ),
+                request.call(WINDOWS, ROUNDS),
                 (dut_symbols.kernel, (), {}),
                 (dut_symbols.process, (), {}),
             ]

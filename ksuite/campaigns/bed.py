@@ -14,7 +14,6 @@ from ksuite.campaigns.preparing import conditions_of, snapshot_of
 from ksuite.campaigns.recalling import Answers
 from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.revisions import Runnable
-from ksuite.dut import loops
 from ksuite.dut import symbols as dut_symbols
 from ksuite.errors import DoesNotBoot, GuestNotReady, InfrastructureError, KernelFault
 from ksuite.kernels.built import ModuleBuild
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from ksuite.campaigns.suites import Suite
     from ksuite.kernels.source import KernelSource
     from ksuite.kernels.store import Store
-    from ksuite.machines.machine import Call
     from ksuite.machines.snapshot import Snapshot
     from ksuite.measure.attribution import Attribution
 
@@ -74,6 +72,7 @@ class Bed:
         self._stack = ExitStack()
         self._snapshots: dict[Path, Snapshot] = {}
         self._live: tuple[KernelSource, LiveDut] | None = None
+        self._up: set[Path] = set()
         self.exact = options.clock is Clock.INSTRUCTIONS
         self.guests = 0
         self.guests_beside = 0
@@ -92,14 +91,22 @@ class Bed:
         """Return a cost from one guest.
 
         :param repeat: tells several measurements of the same thing from one another.
-        :raises KernelFault: the kernel breaks, as it boots or in the cost's loop.
+        :raises KernelFault: the kernel breaks in the cost's loop.
+        :raises DoesNotBoot: it does not come up, and another one did.
         :raises DutError: it refuses what the loop wants.
         :raises InfrastructureError: no guest comes up, or what runs is not what was built.
         """
         kernel, key = runnable.kernel, runnable.build.key
         kvm = not self.exact and kvm_works(kernel.image)
         dut = self._restored(runnable) if self.exact else self._booted(runnable, kvm=kvm)
-        answer = ask_for_windows(dut, key, self._request, repeat)
+        try:
+            answer = ask_for_windows(dut, key, self._request, repeat)
+        except GuestNotReady as error:
+            if not self._up or kernel.image in self._up:
+                raise
+            # Another kernel has come up on this host.
+            raise DoesNotBoot(f"it does not come up: {error}") from error
+        self._up.add(kernel.image)
         self.guests += not answer.recalled
         return self._cost(kernel, answer, kvm=kvm)
 
@@ -115,7 +122,7 @@ class Bed:
             dut = self._restored(as_it_is)
         except DoesNotBoot as error:
             raise InfrastructureError(f"{kernel.release}: {error}") from error
-        asked: Call = (loops.measure, (self._request.scenario, self._request.size, 1, 1), {})
+        asked = self._request.call(1, 1)
         self._progress("looking which modules it takes")
         self.guests_beside += 1
         _, symbols = dut.run_alone(AS_IT_IS, [asked, (dut_symbols.kernel, (), {})])
@@ -167,6 +174,9 @@ class Bed:
     def _booted(self, runnable: Runnable, *, kvm: bool) -> Dut:
         kernel = runnable.kernel
         if self._live is None or self._live[0] != kernel:
+            if self._live is not None:
+                # The guest of another kernel would take its part of the host meanwhile.
+                self._live[1].discard()
             dut = LiveDut(
                 lambda: VirtmeMachine(
                     kernel.image, self._spec, self._directory, self._qemu.path, kvm=kvm

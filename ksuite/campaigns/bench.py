@@ -57,7 +57,7 @@ class Prepared(Plain):
     :param qemu: what runs guests that are booted.
     :param snapshot: where guests are restored from, if they are.
     :param others: where those of variants are that have a kernel of their own.
-    :param debugs: which options the kernel has that find bugs, and make every cost another.
+    :param kernel_options: what its configuration has on, without ``CONFIG_``.
     :param saved: states of it with a build's modules loaded, by the build's key.
     """
 
@@ -70,8 +70,13 @@ class Prepared(Plain):
     qemu: Path
     snapshot: Snapshot | None = None
     others: dict[str, Snapshot] | None = None
-    debugs: tuple[str, ...] = ()
+    kernel_options: tuple[str, ...] = ()
     saved: dict[str, Path] | None = None
+
+    @property
+    def debugs(self) -> tuple[str, ...]:
+        """Which options the kernel has that find bugs, and make every cost another."""
+        return tuple(name for name in DEBUGS if name in self.kernel_options)
 
 
 class Bench:
@@ -122,7 +127,7 @@ class Bench:
                 dut.save(variant)
 
         with ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(save, VARIANTS))
+            list(pool.map(save, (CANDIDATE,) if self._options.alone else VARIANTS))
         return replace(self.prepared, saved=dict(dut.saved))
 
     def compare_costs(self, requests: Sequence[CostRequest]) -> dict[CostRequest, Comparison]:
@@ -221,7 +226,7 @@ class Bench:
         options = self._options
         boots = options.clock is Clock.WALL
         turns: tuple[str, ...] = BOOTED_TURNS if boots else TURNS
-        if self.baseline is not None or options.costs_only:
+        if self.baseline is not None or options.costs_only or options.alone:
             turns = tuple(variant for variant in turns if variant == CANDIDATE)
         return Costs(
             self.dut,

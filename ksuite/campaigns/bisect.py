@@ -6,21 +6,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.bed import Bed
 from ksuite.campaigns.bisection import Bisection, Graph
 from ksuite.campaigns.checking import CheckJudge
-from ksuite.campaigns.judging import CostJudge, Notes
-from ksuite.campaigns.quest import Quest
+from ksuite.campaigns.judging import SIDES, UNTOLD, CostJudge, Notes
+from ksuite.campaigns.quest import Ground, Quest
 from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
 from ksuite.campaigns.suites import SUITES, Suite, suites_for
 from ksuite.campaigns.wall_bisection import WallBisection
 from ksuite.errors import KsuiteError, NothingToCompare
 from ksuite.kernels.store import Store
-from ksuite.measure.finding import PASSES, Finding, Outcome, Seen, Step
+from ksuite.measure.finding import PASSES, TOLD_GOOD, Finding, Outcome, Seen, Step
+from ksuite.measure.statistics import FEWEST_GUESTS, ratio_interval
 from ksuite.report.git_bisect import BAD, GOOD, SKIP
 
 if TYPE_CHECKING:
@@ -37,13 +38,15 @@ class Campaign:
     """Bisects.
 
     :param seen: what is known of revisions from an earlier run, or from somebody else.
-    :param keep: is called with all that was seen whenever there is more of it.
+    :param keep: is called with all that was seen whenever there is more of it, and on what.
+    :param ground: on what it was seen until now, where that is known.
     """
 
     quest: Quest
     seen: Mapping[str, Seen]
-    keep: Callable[[Mapping[str, Seen]], None] = lambda _: None
+    keep: Callable[[Mapping[str, Seen], Ground], None] = lambda *_: None
     progress: Callable[[str], None] = lambda _: None
+    ground: Ground = field(default_factory=Ground)
 
     def run(self) -> Finding:
         """Search, and return what it comes to.
@@ -82,15 +85,15 @@ class Campaign:
         :param also: commits to be judged that may not be between both ends.
         """
         self.quest.must_make_sense()
-        notes = Notes(self.seen, self.keep)
         with ExitStack() as stack:
-            if self.quest.check:
-                searched = stack.enter_context(self._range(None, *also))
-                yield searched, self._check_judge(searched, notes), notes
-                return
-            bed = stack.enter_context(self._bed())
+            bed = None if self.quest.check else stack.enter_context(self._bed())
             searched = stack.enter_context(self._range(bed, *also))
-            yield searched, CostJudge(searched.revisions, bed, notes, self.progress), notes
+            self.ground.must_be(searched.ground)
+            notes = Notes(self.seen, lambda seen: self.keep(seen, searched.ground))
+            if bed is None:
+                yield searched, self._check_judge(searched, notes), notes
+            else:
+                yield searched, CostJudge(searched.revisions, bed, notes, self.progress), notes
 
     def _range(self, bed: Bed | None, *also: str) -> AbstractContextManager[Range]:
         quest, store = self.quest, Store.default()
@@ -160,10 +163,10 @@ class Campaign:
             suspects=tuple((name, subjects[name]) for name in search.suspects),
             confidence=search.confidence,
         )
-        if outcome is not Outcome.CULPRIT:
+        if outcome not in {Outcome.CULPRIT, Outcome.STEPS}:
             return found
         [name] = search.suspects
-        parent = searched.graph.parents[name][0]
+        parent = search.parent
         step = Step(name, parent, subjects[name], judge.see(parent), judge.see(name))
         return replace(found, steps=(step,), suspects=(), patch=_shown(searched.patch(name)))
 
@@ -203,6 +206,10 @@ def _must_be_judged(good: Seen, bad: Seen, quest: Quest) -> None:
         raise NothingToCompare(f"{quest.check} does not pass on good {quest.good}: {good.why}")
     elif bad.result == PASSES:
         raise NothingToCompare(f"{quest.check} passes on bad {quest.bad} too: nothing to search")
+    elif bad.result in UNTOLD:
+        raise NothingToCompare(
+            f"{quest.check} does not fail on bad {quest.bad}: {bad.result}: {bad.why}"
+        )
 
 
 def _bases_must_be_good(
@@ -210,20 +217,59 @@ def _bases_must_be_good(
 ) -> None:
     """Refuse a good end that is good because of something that the bad one never had."""
     for base in searched.bases:
-        seen = judge.see(base)
-        if drop is None or seen.cost is None or good.cost is None:
-            same = seen.result == good.result
-        else:
-            same = abs(seen.cost / good.cost - 1) < drop
-        if not same:
-            raise NothingToCompare(
-                f"good is on a branch of its own, and not as {base[:12]}, where it began: what "
-                "made the difference is on that branch, so give that commit as --good"
-            )
+        where = f"good is on a branch of its own, which began at {base[:12]}"
+        match _as_good(base, judge, good, drop):
+            case None:
+                raise NothingToCompare(
+                    f"{where}: it can't be told whether that is as good, which is {good.result}: "
+                    f"{judge.see(base).result}; give a commit that bad has as --good"
+                )
+            case False:
+                raise NothingToCompare(
+                    f"{where} and is not as good: what made the difference is on that branch, so "
+                    "give that commit as --good"
+                )
+
+
+def _as_good(
+    base: str, judge: CostJudge | CheckJudge, good: Seen, drop: float | None
+) -> bool | None:
+    """Say whether a base is as the good end; None where it can't be told."""
+    seen = judge.see(base)
+    if seen.result in SIDES:
+        return seen.result == TOLD_GOOD
+    if drop is None:
+        return None if seen.result in UNTOLD else seen.result == good.result
+    if seen.cost is None or good.cost is None:
+        return None
+    if judge.exact:
+        return abs(seen.cost / good.cost - 1) < drop
+    return _about_as_good(seen, judge, good, drop)
+
+
+def _about_as_good(
+    seen: Seen, judge: CostJudge | CheckJudge, good: Seen, drop: float
+) -> bool | None:
+    """Say the same where no two boots are alike."""
+    for boots in range(1, FEWEST_GUESTS + 1):
+        # By turns: the host may do something else later on.
+        good, seen = (judge.see(one.revision, boots) for one in (good, seen))
+    if len(good.costs) < FEWEST_GUESTS or len(seen.costs) < FEWEST_GUESTS:
+        return None
+    low, high = ratio_interval(*([cost.windows for cost in one.costs] for one in (good, seen)))
+    if -drop <= low - 1 and high - 1 <= drop:
+        return True
+    return False if low - 1 > drop or high - 1 < -drop else None
 
 
 def _each_patch(empty: Finding, graph: Graph, see: Callable[[str], Seen]) -> Finding:
-    """Return what each patch of a series costs by itself."""
+    """Return what each patch of a series costs by itself.
+
+    :raises NothingToCompare: there is no cost to begin with.
+    """
+    if empty.good.cost is None and empty.drop:
+        told = f"{empty.good.result}: {empty.good.why}"
+        raise NothingToCompare(f"without the patches there is no cost: {told}")
     steps, before = [], empty.good
     pending: list[str] = []
     for name in graph.names:
@@ -261,21 +307,36 @@ def _on_the_way(
     """Return a finding with all that was seen on the way to it."""
     order = {name: place for place, name in enumerate(graph.names)}
     seen = sorted(notes.seen.values(), key=lambda one: order.get(one.revision, -1))
-    ends = {finding.good.revision, finding.bad.revision}
-    terms = {1: BAD, -1: GOOD, 0: SKIP}
     return replace(
         finding,
         seen=tuple(seen),
         subjects={one.revision: graph.subjects.get(one.revision, "") for one in seen},
         order={one.revision: order.get(one.revision, -1) for one in seen},
         told=tuple(
-            (terms[judge.side(one, finding.good, finding.bad)], name)
-            for name, one in notes.seen.items()
-            if name in order and name not in ends
+            (term, name)
+            for term, name in _told(finding, notes, judge)
+            if name in order and name not in {finding.good.revision, finding.bad.revision}
         ),
         commits=len(graph.names),
         telling=len(graph.telling),
     )
+
+
+def _told(
+    finding: Finding, notes: Notes, judge: CostJudge | CheckJudge
+) -> Iterator[tuple[str, str]]:
+    """Yield what git is told of revisions, so that it comes to the same.
+
+    git knows one step, and two sides of it. Where there are several, each revision would be put
+    on a side by which end it is nearer to, and the step between be another one than the largest.
+    """
+    terms = {1: BAD, -1: GOOD, 0: SKIP}
+    if finding.outcome in {Outcome.CULPRIT, Outcome.SUSPECTS} and judge.exact:
+        for name, one in notes.seen.items():
+            yield terms[judge.side(one, finding.good, finding.bad)], name
+    elif finding.outcome in {Outcome.CULPRIT, Outcome.STEPS}:
+        step = finding.steps[0]
+        yield from ((GOOD, step.parent), (BAD, step.revision))
 
 
 def _shown(patch: str) -> str:

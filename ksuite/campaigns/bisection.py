@@ -3,17 +3,20 @@
 
 First for the revision at which things go from nearer the good end to nearer the bad one, as
 ``git bisect`` does. If that is not the whole change, what lies before and after it is searched too,
-where most is left first, until nothing that is left can be larger than what was found.
+where most is left first, until nothing that is left changes by more than what was found. Steps that
+cancel each other within what is left are not seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isnan
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ksuite.campaigns.merging import Ancestry
 from ksuite.measure.finding import Outcome, Seen, Step, Stretch
 from ksuite.measure.search import Flags, Search, containing
 
@@ -95,6 +98,7 @@ class Bisection:
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._graph = graph
+        self._ancestry = Ancestry(graph)
         self._judge = judge
         self._drop = drop
         self._progress = progress
@@ -117,7 +121,7 @@ class Bisection:
         self.open = [self._stretch(self._graph.good, names[-1])]
         while self._worth_searching():
             stretch = self.open.pop()
-            drifts = bool(self.steps) and abs(self._share(self.steps[0])) < (self._drop or 0)
+            drifts = bool(self.steps) and self._size(self.steps[0]) < (self._drop or 0)
             if not (self._halve(stretch) if drifts else self._cross(stretch)):
                 return Outcome.SUSPECTS
             self.open.sort(key=lambda one: abs(one.change))
@@ -128,7 +132,7 @@ class Bisection:
         if drop is None:
             return Outcome.CULPRIT
         self.open = [one for one in reversed(self.open) if abs(one.change) >= drop]
-        counting = [step for step in self.steps if abs(self._share(step)) >= drop]
+        counting = [step for step in self.steps if self._size(step) >= drop]
         if not counting:
             return Outcome.DRIFT
         self.steps = counting
@@ -138,17 +142,18 @@ class Bisection:
         """Say whether what is left may hold more than was found, and as much as counts."""
         if not self.open:
             return False
-        if not self.steps:
-            return True
         if self._drop is None:
-            return False
+            return not self.steps
         most = abs(self.open[-1].change)
-        return most >= self._drop and most > abs(self._share(self.steps[0]))
+        found = self._size(self.steps[0]) if self.steps else 0.0
+        return most >= self._drop and most > found
 
     def _cross(self, stretch: Stretch) -> bool:
         """Find a step of a stretch; say whether it is one revision's."""
         good, bad = self._judge.see(stretch.good), self._judge.see(stretch.bad)
         inside = self._graph.between(stretch.good, stretch.bad)
+        if not (inside & self._graph.flags).any():
+            return True
         search = Search(self._graph.holds, inside & self._graph.flags)
         for outside in np.flatnonzero(~inside):
             search.skip(int(outside))
@@ -167,10 +172,24 @@ class Bisection:
         if len(found) > 1:
             self.suspects = tuple(found)
             return False
-        step = self._step(found[0])
-        self._keep(step)
-        self._leave(stretch.good, step.parent)
-        self._leave(step.revision, stretch.bad)
+        return self._take(stretch, found[0])
+
+    def _take(self, stretch: Stretch, name: str) -> bool:
+        """Keep a step of a stretch, and leave the rest of it; say whether it is one revision's."""
+        step = self._step(name, stretch.good)
+        if step is None:
+            whole = self._graph.between(stretch.good, name) & self._graph.flags
+            self.suspects = tuple(self._graph.names[one] for one in np.flatnonzero(whole)[::-1])
+            return False
+        parents = self._graph.parents[name]
+        if self._drop is None or len(parents) == 1 or self._size(step) >= self._drop:
+            self._keep(step)
+        known = [stretch.good]
+        for parent in sorted(parents, key=lambda one: one != step.parent):
+            for common in self._ancestry.common(known, parent)[:1]:
+                self._leave(common, parent, stretch.commits)
+            known.append(parent)
+        self._leave(name, stretch.bad, stretch.commits)
         return True
 
     def _halve(self, stretch: Stretch) -> bool:
@@ -189,8 +208,8 @@ class Bisection:
         name = self._graph.names[middle]
         if not np.isfinite(shares[middle]) or self._judge.see(name).cost is None:
             return self._cross(stretch)
-        self._leave(stretch.good, name)
-        self._leave(name, stretch.bad)
+        self._leave(stretch.good, name, stretch.commits)
+        self._leave(name, stretch.bad, stretch.commits)
         return True
 
     def _after(self, good: str) -> Flags:
@@ -201,32 +220,63 @@ class Bisection:
         after: Flags = self._graph.holds[:, names.index(good)]
         return after
 
-    def _step(self, name: str) -> Step:
+    def _step(self, name: str, good: str) -> Step | None:
+        """Return a revision's step; None where a merge can't be told from what it merges.
+
+        :param good: what it is compared with where no parent can be measured.
+        """
         after = self._judge.see(name, guests=2)
         parents = [self._judge.see(one, guests=2) for one in self._graph.parents[name]]
-        level = after.cost
-        parents.sort(key=lambda one: _distance(one.cost, level))
+        parents.sort(key=lambda one: _distance(one.cost, after.cost))
         before = parents[0]
-        subject = self._graph.subjects[name]
-        return Step(name, before.revision, subject, before, after)
+        if self._drop is not None and before.cost is None:
+            before = self._judge.see(good, guests=2)
+        step = Step(name, before.revision, self._graph.subjects[name], before, after)
+        if self._drop is None or len(parents) == 1 or isnan(step.difference):
+            return step
+        level = self._merged(parents, self._judge.see(good))
+        return None if level is None else replace(step, brought=level - (before.cost or 0.0))
+
+    def _merged(self, parents: Sequence[Seen], good: Seen) -> float | None:
+        """Return what a merge of revisions would cost that changes nothing itself."""
+        names = [one.revision for one in parents]
+        level = self._ancestry.level(names, self._judge.see)
+        if level is not None:
+            return level
+        alike = [abs(self._relative(good, one)) < (self._drop or 0) for one in parents]
+        measured = all(one.cost is not None for one in (good, *parents))
+        return parents[0].cost if measured and all(alike) else None
 
     def _keep(self, step: Step) -> None:
-        self.steps.append(step)
-        self.steps.sort(key=lambda one: -abs(self._share(one)))
+        if step.revision not in {one.revision for one in self.steps}:
+            self.steps.append(step)
+        self.steps.sort(key=lambda one: -self._size(one))
 
-    def _leave(self, good: str, bad: str) -> None:
-        """Keep what is left of a stretch for later, where there is any of it."""
-        if good != bad and self._drop is not None and self._graph.between(good, bad).any():
-            self.open.append(self._stretch(good, bad))
+    def _leave(self, good: str, bad: str, most: int) -> None:
+        """Keep what is left of a stretch for later, where there is any of it, and less than most.
+
+        What several revisions begin after is not told by one of them: what is left after one may
+        be more than there was.
+        """
+        if good == bad or self._drop is None:
+            return
+        stretch = self._stretch(good, bad)
+        if 0 < stretch.commits < most:
+            self.open.append(stretch)
 
     def _stretch(self, good: str, bad: str) -> Stretch:
         seen = self._judge.see(good), self._judge.see(bad)
         count = int(self._graph.between(good, bad).sum())
         return Stretch(good, bad, self._relative(*seen), count)
 
-    def _share(self, step: Step) -> float:
-        """Return how much a step is, relative to the good end's cost."""
-        return self._relative(step.before, step.after)
+    def _size(self, step: Step) -> float:
+        """Return how large a step is, relative to the good end's cost.
+
+        One that can't be told is as large as can be: it was found, and is not to be lost.
+        """
+        if isnan(step.difference) or not self.good.cost:
+            return inf
+        return abs(step.difference) / self.good.cost
 
     def _relative(self, before: Seen, after: Seen) -> float:
         if self.good.cost is None or before.cost is None or after.cost is None:
@@ -235,4 +285,4 @@ class Bisection:
 
 
 def _distance(one: float | None, other: float | None) -> float:
-    return abs(one - other) if one is not None and other is not None else 0.0
+    return abs(one - other) if one is not None and other is not None else inf

@@ -9,10 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.judging import SIDES, TOLD_CHARACTERS, unjudged
+from ksuite.campaigns.judging import SIDES, TOLD_CHARACTERS, UNTOLD, unjudged
 from ksuite.campaigns.matrix import RUNNER
-from ksuite.campaigns.revisions import ModuleRevisions
+from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions
+from ksuite.campaigns.suites import NO_SUCH_TEST
+from ksuite.campaigns.trial import NOT_UP
 from ksuite.errors import (
+    DoesNotBoot,
     ExitCode,
     InfrastructureError,
     NeedsFullBuild,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from ksuite.campaigns.judging import Notes
     from ksuite.campaigns.ranges import Range
     from ksuite.campaigns.suites import Suite
-    from ksuite.measure.result import TestOutcome
+    from ksuite.measure.result import CheckResult, TestOutcome
 
 
 class CheckJudge:
@@ -77,8 +80,18 @@ class CheckJudge:
         self._progress(f"checking {revision[:12]}")
         return self._notes.put(self._checked(revision, runnable.code))
 
+    @property
+    def exact(self) -> bool:
+        """Whether one look at a revision is as good as many."""
+        return True
+
     def side(self, seen: Seen, good: Seen, bad: Seen) -> int:
-        """Return which end it turned out like: 1 bad, -1 good, 0 neither."""
+        """Return which end it turned out like: 1 bad, -1 good, 0 neither.
+
+        What did not run is like neither, even where an end did not run either.
+        """
+        if seen.result in UNTOLD:
+            return 0
         return SIDES.get(seen.result) or {bad.result: 1, good.result: -1}.get(seen.result, 0)
 
     def _checked(self, revision: str, code: str) -> Seen:
@@ -101,30 +114,53 @@ class CheckJudge:
                 raise InfrastructureError(f"the check of {revision[:12]} left no result:\n{said}")
             result = json_file.read(answer)
         outcomes = [one for one in result.outcomes if one.variant == CANDIDATE]
-        if not outcomes and result.exit_code == ExitCode.INCOMPARABLE:
+        if not outcomes and NO_SUCH_TEST in result.error:
             suites = ", ".join(suite.name for suite in self._suites)
             raise UserError(f"no check of {suites} is called {self._check!r}")
         if not outcomes:
-            raise InfrastructureError(f"{revision[:12]} was not checked: {result.error}")
+            return self._unchecked(revision, code, result)
         return _seen(revision, code, outcomes)
+
+    def _unchecked(self, revision: str, code: str, result: CheckResult) -> Seen:
+        """Return what became of a revision on which nothing ran.
+
+        :raises InfrastructureError: it is not the revision's fault, as far as is known.
+        """
+        others = (one.result for one in self._notes.seen.values())
+        error = result.error
+        if result.exit_code == ExitCode.INCOMPARABLE:
+            # It changes nothing that the suites exercise, or is not built without the patches.
+            return Seen(revision, SKIPPED, why=error[:TOLD_CHARACTERS], code=code)
+        if NOT_UP in error and any(one not in UNTOLD | SIDES.keys() for one in others):
+            # Another one has come up on this host.
+            return unjudged(revision, DoesNotBoot(error), code)
+        raise InfrastructureError(f"{revision[:12]} was not checked: {error}")
 
     def _subject(self, revision: str, directory: Path) -> list[str]:
         """Return the runner's arguments that say what is to be checked, on which kernel."""
         revisions = self._range.revisions
-        if not isinstance(revisions, ModuleRevisions):
-            tree = self._range.kernel.rpartition("@")[0]
-            return ["--ks-kernel", f"{tree}@{revision}", "--ks-build", "full", "--ks-unpatched"]
-        patch = directory / "revision.patch"
-        patch.write_bytes(as_patch(revisions.tree, revisions.changed(revision)))
-        kernel = ["--ks-kernel", self._range.kernel, "--ks-build", "module"]
-        return (
-            [*kernel, "--ks-series", str(patch)]
-            if patch.stat().st_size
-            else [
-                *kernel,
-                "--ks-unpatched",
-            ]
-        )
+        if isinstance(revisions, ModuleRevisions):
+            changed = as_patch(revisions.tree, revisions.changed(revision))
+            kernel, build, patches = self._range.kernel, "module", [changed] if changed else []
+        elif isinstance(revisions, KernelRevisions):
+            patches = [patch.text for patch in revisions.patches(revision)]
+            kernel, build = revisions.kernel(revision), "full"
+        else:
+            raise TypeError(f"no check can be run on {type(revisions).__name__}")
+        arguments = ["--ks-kernel", kernel, "--ks-build", build]
+        if not patches:
+            return [*arguments, "--ks-unpatched"]
+        return [*arguments, "--ks-series", str(_written(patches, directory / "series"))]
+
+
+def _written(patches: Sequence[bytes], directory: Path) -> Path:
+    """Return a directory with patches in order, as quilt has them."""
+    directory.mkdir()
+    names = [f"{number}.patch" for number in range(1, len(patches) + 1)]
+    for name, patch in zip(names, patches, strict=True):
+        (directory / name).write_bytes(patch)
+    (directory / "series").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    return directory
 
 
 def _seen(revision: str, code: str, outcomes: Sequence[TestOutcome]) -> Seen:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import reprlib
 import statistics
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ksuite.dut import loops
+from ksuite.dut import loops, own
+from ksuite.dut import shell as dut_shell
+from ksuite.dut.sizes import Size
 from ksuite.errors import DutError, InfrastructureError, KernelFault
 from ksuite.measure.cost import MOST, Cost, Fingerprint
 from ksuite.measure.result import BASE, CANDIDATE
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksuite.campaigns.dut import Answer, Dut
+    from ksuite.machines.machine import Call
     from ksuite.measure.baseline import Baseline
     from ksuite.measure.thresholds import Thresholds
 
 Fault = KernelFault | DutError
+SAYS_NOTHING = "the cost of a packet says nothing"
+"""Why costs are skipped on a kernel that looks for bugs."""
 WINDOWS = 5
 ROUNDS = 8
 TURNS = (BASE, CANDIDATE, BASE, CANDIDATE)
@@ -30,31 +35,70 @@ BOOTED_TURNS = (BASE, CANDIDATE) * 5
 """In real time no two boots are alike: with fewer, too little is known of how much they differ."""
 
 
+@dataclass(frozen=True)
+class OwnLoop:
+    """A loop of somebody's own, which an out-of-tree module's tests bring along.
+
+    :param sources: the text of each file for the DUT, by the name that it is imported by.
+    :param module: the one that has the loop.
+    :param size: what the size of it is.
+    """
+
+    sources: dict[str, str]
+    module: str
+    batch: int
+    version: int
+    size: Size
+
+
 @dataclass(frozen=True, order=True)
 class CostRequest:
     """One cost to measure.
 
     :param size: of what the scenario handles, in its own unit.
+    :param own: its loop; None where it is one of ours.
     """
 
     scenario: str
     size: int
+    own: OwnLoop | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
         """How reports call it."""
-        return f"{self.scenario} {self.size} {loops.size_of(self.scenario).unit}"
+        return f"{self.scenario} {self.size} {self._size.unit}"
+
+    @property
+    def batch(self) -> int:
+        """Packets or rules of a round."""
+        return self.own.batch if self.own else loops.batch(self.scenario)
+
+    def call(self, windows: int, rounds: int) -> Call:
+        """Return what measures it on the DUT."""
+        asked = (self.scenario, self.size, windows, rounds)
+        if self.own is None:
+            return loops.measure, asked, {}
+        return own.measure, (self.own.sources, self.own.module, *asked), {}
+
+    @property
+    def topology(self) -> Call:
+        """What sets up on the DUT all that it is measured in, and leaves it there."""
+        if self.own is None:
+            return dut_shell.hold, (self.scenario, self.size), {}
+        mine = self.own
+        return dut_shell.hold_own, (mine.sources, mine.module, self.scenario, self.size), {}
+
+    @property
+    def _size(self) -> Size:
+        return self.own.size if self.own else loops.size_of(self.scenario)
 
     def under(self, conditions: Fingerprint) -> Fingerprint:
         """Return what it is measured under, where all but the scenario is known."""
         return replace(
             conditions,
             scenario=self.scenario,
-            scenario_version=loops.version(self.scenario),
-            parameters=(
-                ("batch", loops.batch(self.scenario)),
-                (loops.size_of(self.scenario).name, self.size),
-            ),
+            scenario_version=self.own.version if self.own else loops.version(self.scenario),
+            parameters=(("batch", self.batch), (self._size.name, self.size)),
         )
 
 
@@ -75,9 +119,8 @@ def ask_for_windows(dut: Dut, variant: str, request: CostRequest, repeat: int = 
     :param repeat: tells several measurements of the same thing from one another.
     :raises KsuiteError: as `Dut.use_for`.
     """
-    answer = dut.use_for(
-        variant, loops.measure, request.scenario, request.size, WINDOWS, ROUNDS, repeat=repeat
-    )
+    function, arguments, _ = request.call(WINDOWS, ROUNDS)
+    answer = dut.use_for(variant, function, *arguments, repeat=repeat)
     must_be_windows(answer.value, request.name)
     return answer
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ksuite.dut import kmemleak as dut_kmemleak
 from ksuite.dut import modules as dut_modules
 from ksuite.dut import setup as dut_setup
-from ksuite.errors import DutError, InfrastructureError, KernelFault
+from ksuite.errors import DutError, GuestNotReady, InfrastructureError, KernelFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -153,8 +153,11 @@ class Dut(ABC):
 
     def _loading(self, variant: str) -> Call:
         """Return the call that loads a variant."""
-        modules = {m.name: m.path.read_bytes() for m in self._builds[variant].modules}
-        return dut_modules.load, (modules, self._modules), {}
+        built = self._builds[variant].modules
+        modules = {module.name: module.path.read_bytes() for module in built}
+        parameters = {module.name: module.parameters for module in built if module.parameters}
+        more = {"parameters": parameters} if parameters else {}
+        return dut_modules.load, (modules, self._modules), more
 
     def _must_be_built(self, variant: str, running: Any) -> None:
         build = self._builds[variant]
@@ -258,7 +261,7 @@ class LiveDut(Dut):
             self._unload(variant)
         except KernelFault as fault:
             # Nothing of the series has run yet.
-            raise InfrastructureError(f"the base kernel broke by itself: {fault}") from fault
+            raise GuestNotReady(f"the base kernel broke by itself: {fault}") from fault
         except DutError as error:
             raise InfrastructureError(f"the distro's own modules don't unload: {error}") from error
         self._must_be_release(machine, self._release)

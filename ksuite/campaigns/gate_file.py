@@ -17,6 +17,8 @@ from ksuite.kernels.sources import must_be_known
 from ksuite.measure.thresholds import Thresholds, thresholds_in
 
 NAME = "ksuite.toml"
+DEBUG = "+debug"
+"""Behind a kernel's name: the same source, built with what finds bugs."""
 TEXT, TEXTS, TRUTH = "a text", "a list of texts", "true or false"
 KEYS: dict[str, dict[str, str]] = {
     "module": {"name": TEXT, "kbuild": TEXT, "dkms": TEXT, "load": TEXTS, "make": TEXTS},
@@ -75,13 +77,14 @@ def read_gate_file(path: Path) -> GateFile:
 
     :raises UserError: it can't be read, or says what it can't; the text names the section and key.
     """
-    path = path / NAME if path.is_dir() else path
     try:
+        path = path / NAME if path.is_dir() else path
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"there is no {path}: `ksuite gate init` writes one") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read: {error!s:.200}") from error
+    # A list may be nested deeper than the parser follows.
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path!s:.200} can't be read: {error!s:.200}") from error
     _must_be_sound(path, data)
     module = data["module"]
     gate = GateFile(
@@ -168,18 +171,38 @@ def _must_be_possible(gate: GateFile) -> None:
         if len(gate.name) > MOST_NAME or not gate.name.isprintable():
             raise UserError(f"[module] name = {gate.name!r:.60} is no name")
         for kernel in gate.kernels:
-            must_be_known(kernel)
+            must_be_gates(kernel)
         for scenario in gate.scenarios:
             check_scenario(scenario)
         for name in (gate.how.kbuild, gate.how.dkms, *gate.tests, *gate.on_dut):
             _must_be_below(gate, name)
+        for place in filter(None, (gate.packages, gate.baselines)):
+            _followed(place, place.name)
     except KsuiteError as error:
         raise UserError(f"{gate.path}: {error}") from error
 
 
+def must_be_gates(kernel: str) -> None:
+    """Refuse a name that stands for no kernel; it may end in ``+debug``.
+
+    :raises UserError: it lists the known ones.
+    """
+    must_be_known(kernel.removesuffix(DEBUG))
+
+
 def _must_be_below(gate: GateFile, name: str) -> None:
-    place = (gate.top / name).resolve()
+    place = _followed(gate.top / name, name)
     if not place.is_relative_to(gate.top.resolve()):
         raise UserError(f"{name:.60} is outside of the repository")
     if not place.exists():
         raise UserError(f"there is no {name:.60}")
+
+
+def _followed(path: Path, name: str) -> Path:
+    try:
+        place = path.resolve()
+        place.exists()
+    # For a link that leads to itself it is no OSError.
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{name:.60} is no place: {error!s:.100}") from error
+    return place

@@ -15,7 +15,7 @@ from ksuite.errors import (
     NeedsFullBuild,
     SeriesError,
 )
-from ksuite.measure.finding import MEASURED, TOLD_BAD, TOLD_GOOD, Seen
+from ksuite.measure.finding import MEASURED, SKIPPED, TOLD_BAD, TOLD_GOOD, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +32,10 @@ ENDS = {
     DutError: "refused",
 }
 """What becomes of a revision that can't be judged, where its kernel did not break."""
+BROKEN = "broken"
+UNTOLD = frozenset({*ENDS.values(), BROKEN, SKIPPED})
+"""What says nothing of a check: it did not run, or not to its end."""
+WHOLE = "the others are built as modules, and so it is passed over: --build full builds all whole"
 TOLD_CHARACTERS = 4000
 SIDES = {TOLD_GOOD: -1, TOLD_BAD: 1}
 
@@ -103,6 +107,11 @@ class CostJudge:
         """Return what a revision was built into."""
         return self._revisions.build(revision)
 
+    @property
+    def exact(self) -> bool:
+        """Whether one look at a revision is as good as many."""
+        return self.bed.exact
+
     def side(self, seen: Seen, good: Seen, bad: Seen) -> int:
         """Return which end a cost is nearer to: 1 bad, -1 good, 0 where there is none."""
         if seen.result in SIDES:
@@ -120,7 +129,7 @@ class CostJudge:
                 cost = self.bed.measure(runnable, len(seen.costs))
                 seen = replace(seen, costs=(*seen.costs, cost))
         except (KernelFault, DutError, DoesNotBoot) as error:
-            return replace(unjudged(revision, error), code=runnable.code)
+            return unjudged(revision, error, runnable.code)
         return seen
 
 
@@ -132,12 +141,14 @@ def _suffices(known: Seen, guests: int) -> bool:
     return known.result not in SIDES or guests == 1
 
 
-def unjudged(revision: str, error: KsuiteError) -> Seen:
+def unjudged(revision: str, error: KsuiteError, code: str = "") -> Seen:
     """Return what became of a revision that is neither good nor bad."""
     kind = error.kind if isinstance(error, KernelFault) else _kind(error)
     console = getattr(error, "console", "")
-    return Seen(revision, kind, why=f"{error}\n{console}".strip()[:TOLD_CHARACTERS])
+    if isinstance(error, NeedsFullBuild):
+        console = WHOLE
+    return Seen(revision, kind, why=f"{error}\n{console}".strip()[:TOLD_CHARACTERS], code=code)
 
 
 def _kind(error: KsuiteError) -> str:
-    return next((text for kind, text in ENDS.items() if isinstance(error, kind)), "broken")
+    return next((text for kind, text in ENDS.items() if isinstance(error, kind)), BROKEN)

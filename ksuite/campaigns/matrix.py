@@ -14,7 +14,8 @@ from ksuite.errors import ExitCode, InfrastructureError, KsuiteError, UserError,
 from ksuite.kernels.fragments import read_configuration
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.store import Store, digest
-from ksuite.processes import tool
+from ksuite.machines.console import printable
+from ksuite.processes import nothing_survives, tool
 from ksuite.report import json_file
 from ksuite.report.matrix import Run
 
@@ -29,6 +30,14 @@ ENDING_SECONDS = 15
 RUNNER = "ksuite.runner"
 NO_FILE_NAME = r"[^\w.-]+"
 MOST_CHARACTERS = 100
+LAST_BYTES, LAST_LINES = 1 << 16, 15
+PYTEST_ERRORS = ("E  ", "ERROR ")
+"""How the lines begin in which pytest says why, and where."""
+_ENDS: dict[int, tuple[ExitCode, str]] = {
+    ExitCode.USAGE: (ExitCode.USAGE, "the tests could not be collected"),
+    ExitCode.INCOMPARABLE: (ExitCode.INCOMPARABLE, "there is no test"),
+}
+"""What it means that a run has left no result, by its exit code."""
 
 
 def run_all(
@@ -55,11 +64,16 @@ def run_all(
             continue
         for suite, arguments in suites.items():
             progress(f"{kernel}: {suite}")
-            yield _run(kernel, suite, arguments, directory)
+            yield run_one(kernel, suite, arguments, directory)
 
 
-def _run(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> Run:
-    stem = f"{_as_file_name(kernel)}-{suite}"
+def run_one(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> Run:
+    """Return the run of a suite on a kernel.
+
+    :param arguments: the runner's, beside the kernel.
+    :param directory: gets its result, and what it printed.
+    """
+    stem = f"{as_file_name(kernel)}-{suite}"
     told, log = (directory / f"{stem}.{kind}" for kind in ("json", "log"))
     told.unlink(missing_ok=True)
     own = ["--ks-kernel", kernel, "--ks-json", str(told), f"--junit-xml={directory}/{stem}.xml"]
@@ -69,12 +83,24 @@ def _run(kernel: str, suite: str, arguments: Sequence[str], directory: Path) -> 
     try:
         result = json_file.read(told)
     except UserError:
-        end = f"the run ended with {code} and left no result: see {log}"
-        return Run(kernel, suite, int(ExitCode.INFRASTRUCTURE), error=end)
+        nothing = f"the run ended with {code} and left no result"
+        known, why = _ENDS.get(code, (ExitCode.INFRASTRUCTURE, nothing))
+        end = f"{why}: see {log}{_end_of_log(log)}"
+        return Run(kernel, suite, int(known), error=end)
     return Run(kernel, suite, result.exit_code, result, result.error)
 
 
-def _as_file_name(kernel: str) -> str:
+def _end_of_log(log: Path) -> str:
+    """Return what went wrong of what a run printed last, or all of that; each on its own line."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - LAST_BYTES))
+        lines = printable(stream.read().decode(errors="replace")).splitlines()
+    wrong = [line for line in lines if line.startswith(PYTEST_ERRORS)]
+    return "".join(f"\n{line}" for line in (wrong or lines)[-LAST_LINES:])
+
+
+def as_file_name(kernel: str) -> str:
+    """Return a kernel's name as part of a file's."""
     name = re.sub(NO_FILE_NAME, "-", kernel)
     # What a path may be long is too long for one file.
     return name if len(name) <= MOST_CHARACTERS else f"{digest(kernel)[:12]}{name[-40:]}"
@@ -90,6 +116,7 @@ def _end_of(command: list[str], log: Path) -> int:
         raise InfrastructureError(f"can't write {log}: {error.strerror}") from error
     with (
         stream,
+        nothing_survives(),
         subprocess.Popen(
             [*prefix, *command],
             stdin=subprocess.DEVNULL,

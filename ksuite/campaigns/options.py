@@ -73,6 +73,7 @@ class CheckOptions:
     :param costs_only: measure the candidate's costs, and nothing else.
     :param unpatched: the series only says which modules to build; its patches are left out.
     :param differences: tests that some kernels can't pass.
+    :param alone: the base is not measured, as nothing is known of it.
     """
 
     series: str
@@ -92,6 +93,7 @@ class CheckOptions:
     build: Build = Build.AUTO
     config: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    alone: bool = False
 
     def spec(self, suites: Sequence[Suite]) -> MachineSpec:
         """Return what guests these suites run in.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.campaigns.bench import Bench
-from ksuite.campaigns.check import Check
+from ksuite.campaigns.trial import Trial
 from ksuite.errors import (
     DutError,
     ExitCode,
@@ -78,7 +78,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     stack: ExitStack = field(default_factory=ExitStack)
-    check: Check | None = None
+    check: Trial | None = None
     bench: Bench | None = None
     error: KsuiteError | None = None
     failed_beside: int = 0
@@ -135,10 +135,10 @@ class Run:
             self.result = _interrupted(self.result)
         elif ended is pytest.ExitCode.INTERNAL_ERROR:
             self.result = _broken(self.result, "pytest failed")
-        elif self.failed_beside and code == ExitCode.PASS:
-            self.result = _broken(
-                self.result, f"{self.failed_beside} tests beside the series failed"
-            )
+        elif self.failed_beside:
+            why = f"{self.failed_beside} tests beside the series failed"
+            proven = code == ExitCode.FAIL
+            self.result = replace(self.result, error=why) if proven else _broken(self.result, why)
 
     def write(self, path: Path, write: Callable[[CheckResult, Path], None]) -> None:
         """Write the result in some form; where that can't be done the run has not passed."""
@@ -172,13 +172,13 @@ def late_faults(dut: Dut) -> Told:
 
 def crashed(report: pytest.TestReport) -> Told:
     """Return that the process which ran a test has ended in the middle of it."""
-    name = report.nodeid.rpartition("::")[2]
+    name = name_of(report.nodeid)
     return Told(report.nodeid, (TestOutcome(name, "", Verdict.ERROR, 0.0, str(report.longrepr)),))
 
 
 def measured_alone(node: str, fault: KsuiteError) -> tuple[TestOutcome, TestOutcome]:
     """Return that the base broke in a cost's loop, where the candidate did not."""
-    name = node.rpartition("::")[2]
+    name = name_of(node)
     console = getattr(fault, "console", "")
     broken = TestOutcome(name, BASE, Verdict.FAIL, 0.0, str(fault), console)
     alone = TestOutcome(name, CANDIDATE, Verdict.PASS, 0.0, "ran; nothing to compare with")
@@ -222,10 +222,17 @@ def outcome_of(
         good = comparison.verdict in {Verdict.PASS, Verdict.IMPROVED}
         if report.passed or (verdict is Verdict.FAIL and not good):
             verdict = comparison.verdict
-    name = without_variant(report.nodeid.rpartition("::")[2], variant)
+    name = without_variant(name_of(report.nodeid), variant)
     console = getattr(error, "console", "")
     detail = _detail(error)
     return TestOutcome(name, variant, verdict, report.duration, detail, console, recalled, expected)
+
+
+def name_of(node: str) -> str:
+    """Return the name of a test, with its parameters, of its id."""
+    # A parameter may be an IPv6 address.
+    place, bracket, parameters = node.partition("[")
+    return place.rpartition("::")[2] + bracket + parameters
 
 
 def without_variant(name: str, variant: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from ksuite.campaigns.suites import SUITES
+from ksuite.campaigns.suites import GATE, SUITES
 from ksuite.machines.host import cpu_model, identity
 from ksuite.machines.machine import Root
 from ksuite.machines.recipe import read_recipe
@@ -38,7 +38,7 @@ def snapshot_of(
     """
     # One snapshot serves all suites: what one of them doesn't need costs it nothing. Several
     # vCPUs come up slowly, and few suites want them.
-    sharing = SUITES if spec.vcpus == 1 else suites
+    sharing = (*SUITES, GATE) if spec.vcpus == 1 else suites
     imports = sorted({name for suite in sharing for name in suite.imports})
     return take_snapshot(kernel, read_recipe(packages), spec, imports, store, progress)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ksuite.campaigns.cost_names import is_cost
 from ksuite.campaigns.costs import CostRequest
 from ksuite.campaigns.options import Build, CheckOptions
 from ksuite.campaigns.suites import check_scenario
@@ -15,6 +16,35 @@ from ksuite.measure.thresholds import EXACT_PERCENT, NOISY_PERCENT
 from ksuite.plain import Plain
 
 USUAL_SIZES = {"frame_bytes": 64, "rules": 1_000}
+
+
+@dataclass(frozen=True)
+class Ground(Plain):
+    """What stands under all revisions: where it is another, so is what is seen of them.
+
+    :param kernel: release and version of the kernel whose modules they change.
+    :param series: the digest of what is put on top, or is bisected itself; empty where nothing is.
+    :param guest: the digest of all of a guest that is ours.
+    """
+
+    kernel: str = ""
+    series: str = ""
+    guest: str = ""
+
+    def must_be(self, now: Ground) -> None:
+        """Refuse to go on where what was seen until now was seen on something else.
+
+        :raises UserError: it says on what.
+        """
+        if self == Ground() or self == now:
+            return
+        if self.kernel != now.kernel:
+            what = f"on {self.kernel}, and the kernel is {now.kernel} now"
+        elif self.series != now.series:
+            what = "with other patches than the series has now"
+        else:
+            what = "by another ksuite, whose guests may cost something else"
+        raise UserError(f"what is known was seen {what}: begin anew, without --resume")
 
 
 @dataclass(frozen=True)
@@ -89,20 +119,21 @@ class Quest(Plain):
             raise UserError("say what to look at: --scenario NAME, or --check TEST")
         if self.scenario:
             check_scenario(self.scenario)
-        if not self.check and not _is_cost(self.scenario):
+        if not self.check and not is_cost(self.scenario):
             raise UserError(
                 f"{self.scenario} is not one cost: name one such as tc_redirect, or --check TEST"
             )
+        measured = (self.clock is Clock.WALL, self.drop_percent, self.size)
+        if self.check and any(measured):
+            raise UserError("--check has no cost: --clock wall, --drop and --size go with none")
         if not self.tree and not self.series:
             raise UserError("say what to search: --tree DIR --good REV --bad REV, or SERIES")
         if self.tree and not (self.good and self.bad):
             raise UserError("a range has two ends: give --good REV and --bad REV")
+        if not self.tree and self.clock is Clock.WALL:
+            raise UserError(
+                "what each patch of SERIES costs is only told on the instruction clock: on the "
+                "wall clock one boot of each says nothing; bisect a range of --tree there"
+            )
         if not self.tree and (self.good or self.bad):
             raise UserError("--good and --bad are revisions of a git tree: give --tree DIR")
-
-
-def _is_cost(name: str) -> bool:
-    try:
-        return bool(loops.size_of(name))
-    except KeyError:
-        return False

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from ksuite.campaigns.bisection import Graph
 from ksuite.campaigns.options import Build
+from ksuite.campaigns.quest import Ground
 from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions, Revisions
+from ksuite.campaigns.running import that_run
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.fragments import USUAL, read_configuration
 from ksuite.kernels.given import is_in_place, must_be_clean
-from ksuite.kernels.history import History, State, read_history
+from ksuite.kernels.history import History, read_history
 from ksuite.kernels.kconfig import added_symbols
 from ksuite.kernels.made_for import series_for
 from ksuite.kernels.outdated import must_be_current
@@ -28,6 +30,7 @@ from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, unpack
 from ksuite.kernels.sources import find_source
 from ksuite.kernels.trees import PARTS, checked_out
+from ksuite.machines.image import guest_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +53,7 @@ class Range:
     :param files: of the kernel that differ anywhere in it, and count.
     :param bases: revisions that must be as the good one, which is on a branch of its own.
     :param kernel: the name of the kernel whose modules it changes.
+    :param ground: that kernel, and the patches that are put on top or bisected.
     :param patch: returns a revision as a patch for people.
     """
 
@@ -59,6 +63,7 @@ class Range:
     files: tuple[str, ...]
     bases: tuple[str, ...]
     kernel: str
+    ground: Ground
     patch: Callable[[str], str]
 
 
@@ -83,8 +88,10 @@ def range_of_tree(
     :param runs: returns which modules of a kernel matter; all that it has, if there is none.
     :raises UserError: there is no such range.
     """
+    series = read_series(options.series) if options.series else None
+    patches = series.patches if series else ()
     configuration = read_configuration((*USUAL, *options.config))
-    patches = read_series(options.series).patches if options.series else ()
+    configuration = configuration.for_series(added_symbols(patches))
     with read_history(tree, *ends) as history, ExitStack() as held:
         files = history.files(history.good)
         whole = all(any(f"{file}/".startswith(f"{part}/") for file in files) for part in PARTS)
@@ -97,10 +104,9 @@ def range_of_tree(
         options = replace(options, kernel=kernel)
         source = find_source(kernel, store, configuration, held, progress)
         progress("looking for what makes a difference")
-        states = history.states(*also)
-        contents = _Contents.of(source, unpack(source, store).path, history, states, whole=whole)
-        touched = {file for patch in patches for file in patch.files}
-        counts = contents.that_count(touched)
+        contents = _Contents.of(source, unpack(source, store).path, history, whole=whole)
+        patched = {file for patch in patches for file in patch.files}
+        counts = contents.that_count(history.touched(*also) | patched)
         if not counts:
             between = f"between {ends[0]} and {ends[1]}"
             raise NothingToCompare(f"nothing {between} gets into {source.release}")
@@ -108,7 +114,10 @@ def range_of_tree(
         try:
             targets = _planned(source, contents.top, counts, options, store)
             if runs is not None:
-                targets, counts = _that_run(targets, counts, runs(source))
+                loaded = runs(source)
+                targets, counts = that_run(
+                    targets, counts, loaded, contents.top, source.dependencies
+                )
             told = contents.telling(counts)
             revisions = ModuleRevisions(source, contents.top, targets, told, store, patches)
         except NeedsFullBuild as why:
@@ -118,6 +127,7 @@ def range_of_tree(
             held.close()
             revisions = KernelRevisions(
                 lambda name: checked_out(tree, name, store, progress),
+                lambda name: f"{tree}@{name}",
                 lambda _: patches,
                 configuration,
                 store,
@@ -126,13 +136,19 @@ def range_of_tree(
             )
         yield Range(
             about=f"{tree} {_short(ends[0])}..{_short(ends[1])}",
-            graph=_graph(history, states, counts),
+            graph=_graph(history, counts),
             revisions=revisions,
             files=tuple(sorted(counts)),
             bases=tuple(base for base in history.bases if base != history.good),
             kernel=kernel,
+            ground=_ground(source, series),
             patch=lambda name: history.patch(name).decode(errors="replace"),
         )
+
+
+def _ground(source: KernelSource, series: Series | None) -> Ground:
+    kernel = f"{source.release} ({source.version})"
+    return Ground(kernel, series.digest if series else "", guest_code())
 
 
 def _short(revision: str) -> str:
@@ -155,43 +171,18 @@ def _planned(
     return targets
 
 
-def _that_run(
-    targets: Sequence[ModuleTarget], files: frozenset[str], loaded: frozenset[str]
-) -> tuple[tuple[ModuleTarget, ...], frozenset[str]]:
-    """Return the modules that are loaded, and the files that may get into one of them.
-
-    :raises NothingToCompare: none is.
-    """
-    running = tuple(target for target in targets if target.name in loaded)
-    if not running:
-        names = ", ".join(target.name for target in targets)
-        raise NothingToCompare(f"what differs is in {names}, and this cost takes none of them")
-    idle = [target for target in targets if target not in running]
-    sources = {part for target in idle for part in target.objects}
-    sources -= {part for target in running for part in target.objects}
-    places = {target.directory for target in idle} - {target.directory for target in running}
-
-    def is_idle(file: str) -> bool:
-        beside = any(file.startswith(f"{place}/") for place in places)
-        return beside or f"{file.removesuffix('.c')}.o" in sources
-
-    return running, frozenset(file for file in files if not is_idle(file))
-
-
 @dataclass(frozen=True)
 class _Contents:
     """What revisions have that a kernel's own source has not.
 
     :param top: that source.
     :param own: what the good revision has.
-    :param states: what each differs from the good one in.
     """
 
     source: KernelSource
     top: Path
     history: History
     own: dict[str, bytes | None]
-    states: Mapping[str, State]
 
     @classmethod
     def of(
@@ -199,7 +190,6 @@ class _Contents:
         source: KernelSource,
         top: Path,
         history: History,
-        states: Mapping[str, State],
         *,
         whole: bool,
     ) -> _Contents:
@@ -209,15 +199,14 @@ class _Contents:
         """
         built_of_good = source.tree and source.tree.key == history.tree_of(history.good)
         own = {} if built_of_good else _own(top, history, whole=whole)
-        return cls(source, top, history, own, states)
+        return cls(source, top, history, own)
 
-    def that_count(self, others: set[str]) -> frozenset[str]:
+    def that_count(self, touched: frozenset[str]) -> frozenset[str]:
         """Return which files that differ anywhere may get into the kernel.
 
-        :param others: that are patched.
+        :param touched: between revisions, or by patches.
         """
-        touched = {file for state in self.states.values() for file in state}
-        return that_count(self.source, self.top, touched | self.own.keys() | others)
+        return that_count(self.source, self.top, touched | self.own.keys())
 
     def telling(self, counts: frozenset[str]) -> Callable[[str], dict[str, bytes | None]]:
         """Return what tells the content of a revision's files, of those that count."""
@@ -225,10 +214,8 @@ class _Contents:
         own = {file: content for file, content in self.own.items() if file in counts}
 
         def contents(name: str) -> dict[str, bytes | None]:
-            state = self.states[name]
-            return own | {
-                file: read(blob) if blob else None for file, blob in state.items() if file in counts
-            }
+            state = self.history.state(name, counts)
+            return own | {file: read(blob) if blob else None for file, blob in state.items()}
 
         return contents
 
@@ -255,20 +242,15 @@ def _blob(content: bytes) -> str:
     return sha1(head + content, usedforsecurity=False).hexdigest()
 
 
-def _graph(history: History, states: Mapping[str, State], counts: frozenset[str]) -> Graph:
+def _graph(history: History, counts: frozenset[str]) -> Graph:
     parents = {commit.id: commit.parents for commit in history.commits}
-    parts = {
-        name: frozenset((file, blob) for file, blob in state.items() if file in counts)
-        for name, state in states.items()
-    }
-    telling = frozenset(
-        name
-        for name, before in parents.items()
-        if all(parts[name] != parts[parent] for parent in before)
-    )
     subjects = {commit.id: commit.subject[:SUBJECT_CHARACTERS] for commit in history.commits}
     return Graph.of(
-        [commit.id for commit in history.commits], history.good, parents, subjects, telling
+        [commit.id for commit in history.commits],
+        history.good,
+        parents,
+        subjects,
+        history.tells(counts),
     )
 
 
@@ -311,7 +293,13 @@ def range_of_series(
             told = str(why).partition("\n")[0]
             must_be_clean(tree.path, source.name, "" if told == ASKED_FOR else told)
             revisions = KernelRevisions(
-                lambda _: nullcontext(tree), patches, configuration, store, told, progress
+                lambda _: nullcontext(tree),
+                lambda _: kernel,
+                patches,
+                configuration,
+                store,
+                told,
+                progress,
             )
         yield Range(
             about=series.title,
@@ -320,6 +308,7 @@ def range_of_series(
             files=tuple(files),
             bases=(),
             kernel=kernel,
+            ground=_ground(source, series),
             patch=lambda name: series.patches[int(name) - 1].text.decode(errors="replace"),
         )
 

@@ -21,7 +21,7 @@ def command_of(options: CheckOptions, suites: Sequence[Suite]) -> tuple[str, ...
     """Return what judges the series on the same kernel; ``--check TEST`` may be added to it."""
     usual = CheckOptions("")
     series = options.series or (suites[0].series if suites else "")
-    command = ["ksuite", "check", _from_here(series)]
+    command = ["ksuite", "check", from_here(series)]
     for name in JUDGED_ON:
         value = getattr(options, name)
         if value != getattr(usual, name):
@@ -30,7 +30,7 @@ def command_of(options: CheckOptions, suites: Sequence[Suite]) -> tuple[str, ...
     return tuple(command)
 
 
-def _from_here(series: str) -> str:
+def from_here(series: str | Path) -> str:
     """Return a path as somebody would type it."""
     path = Path(series)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else series
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(series)

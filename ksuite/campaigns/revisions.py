@@ -105,6 +105,7 @@ class KernelRevisions(Revisions):
     """Revisions that need a kernel of their own each.
 
     :param trees: returns what checks a revision out.
+    :param kernel: returns what ``--kernel`` calls it, without the patches.
     :param patches: returns what is put on top of it.
     :param why: modules won't do.
     """
@@ -112,6 +113,7 @@ class KernelRevisions(Revisions):
     def __init__(
         self,
         trees: Callable[[str], AbstractContextManager[Tree]],
+        kernel: Callable[[str], str],
         patches: Callable[[str], Sequence[Patch]],
         configuration: Configuration,
         store: Store,
@@ -119,7 +121,8 @@ class KernelRevisions(Revisions):
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._trees = trees
-        self._patches = patches
+        self.kernel = kernel
+        self.patches = patches
         self._configuration = configuration
         self._store = store
         self._progress = progress
@@ -129,7 +132,7 @@ class KernelRevisions(Revisions):
         """Return a revision's kernel; where make worked, objects stay for the next revision."""
         with self._trees(name) as tree:
             entry = build_kernel(
-                tree, self._configuration, self._patches(name), self._store, self._progress
+                tree, self._configuration, self.patches(name), self._store, self._progress
             )
             kernel = read_built(entry, name, tree)
         code = facts_of(entry)["code"]

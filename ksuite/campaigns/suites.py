@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(ksuite.__file__).parent.parent
 """The checkout: suites and series live beside the package."""
+NO_SUCH_TEST = "no test here is called"
+"""How the error begins where `--check` names none of them."""
 BASELINES = ROOT / "tests" / "baselines"
 
 
@@ -46,6 +48,10 @@ class Suite:
     def directory(self) -> Path:
         """Where its tests are."""
         return ROOT / "tests" / self.name
+
+    def answers_to(self, name: str) -> bool:
+        """Whether a name that ``--scenario`` takes is its own, or that of one of its scenarios."""
+        return name in {self.name, *self.scenarios}
 
     @property
     def measures(self) -> bool:
@@ -245,6 +251,17 @@ SMP = Suite(
     vcpus=2,
 )
 
+GATE = Suite(
+    name="module",
+    paths=(),
+    scenarios=(),
+    modules=("tun", "veth", "dummy", "bridge"),
+    imports=("lab", "own", "shell", "modules", "symbols"),
+    default_series="",
+    by_default=False,
+)
+"""What holds for every out-of-tree module; it judges no series."""
+
 SUITES = (VHOST, TC, OVS, PVP, SMP)
 SCENARIO_NAMES = tuple(name for suite in SUITES for name in (suite.name, *suite.scenarios))
 """What ``--scenario`` takes."""
@@ -266,7 +283,7 @@ def suites_for(files: Iterable[str], scenario: str = "") -> tuple[Suite, ...]:
     usual = [suite for suite in fitting if suite.by_default]
     left = [file for file in touched if not exercised(file, usual)]
     others = [suite for suite in fitting if any(exercised(file, [suite]) for file in left)]
-    named = [suite for suite in fitting if scenario in {suite.name, *suite.scenarios}]
+    named = [suite for suite in fitting if suite.answers_to(scenario)]
     found = tuple(named or usual + others)
     if not found:
         have = ", ".join(pattern for suite in SUITES for pattern in suite.paths)

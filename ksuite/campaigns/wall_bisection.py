@@ -3,7 +3,9 @@
 
 First both ends are booted by turns, until it is known whether they differ. How far boots of one
 revision lie apart is learned from these, and with it how much each later boot speaks for or against
-each culprit. It ends when one of them is likely enough, or the time is spent.
+each culprit. When one of them is likely enough, it and what is before it are booted by turns, too:
+several steps, or a drift, lead to some revision as well, and only a culprit has the whole change.
+It ends when that is known, or the time is spent.
 """
 
 from __future__ import annotations
@@ -92,7 +94,9 @@ class WallBisection:
         self._end = clock() + budget_seconds
         self._progress = progress
         self._boots: dict[str, int] = {}
+        self._change = (1.0, 1.0)
         self.why = ""
+        self.parent = ""
         self.suspects: tuple[str, ...] = ()
         self.confidence = 0.0
 
@@ -122,10 +126,12 @@ class WallBisection:
             if not all(boots):
                 self.why = "an end can't be measured"
                 return Outcome.UNDECIDED
-            good, bad = (one.costs for one in (self.good, self.bad))
-            if len(good) >= FEWEST_GUESTS:
-                low, high = ratio_interval(*([cost.windows for cost in one] for one in (good, bad)))
-                between = f"between {low - 1:+.1%} and {high - 1:+.1%} after {len(good)} boots each"
+            boots_each = len(self.good.costs)
+            if boots_each >= FEWEST_GUESTS:
+                low, high = self._change = _interval(self.good, self.bad)
+                between = (
+                    f"between {low - 1:+.1%} and {high - 1:+.1%} after {boots_each} boots each"
+                )
                 self._progress(f"the ends differ by {between}")
                 if low - 1 > self._drop or high - 1 < -self._drop:
                     self.why = f"the ends differ by {between}"
@@ -141,20 +147,58 @@ class WallBisection:
         search = Search(self._graph.holds, self._graph.flags)
         while True:
             self.suspects, self.confidence = self._suspects(search)
-            if len(self.suspects) == 1 and self.confidence >= self._confidence:
-                return Outcome.CULPRIT
+            sure = len(self.suspects) == 1 and self.confidence >= self._confidence
+            if sure and (found := self._judged(self.suspects[0])) is not None:
+                return found
             place = search.next()
-            if place is None:
+            if place is None and not sure:
                 return Outcome.SUSPECTS
             if self._clock() > self._end:
                 return Outcome.UNDECIDED
-            name = self._graph.names[place]
-            self._progress(f"{self.confidence:.0%} sure; booting {name[:12]}")
-            boot = self._boot(name)
-            if boot is None:
-                search.skip(place)
-            else:
-                search.see(place, ends.odds(boot.median))
+            names = [self._graph.names[place]] if place is not None else []
+            if sure:
+                names = [*self._graph.parents[self.suspects[0]], self.suspects[0]]
+            for name in names:
+                self._progress(f"{self.confidence:.0%} sure; booting {name[:12]}")
+                self._take_in(search, ends, name)
+
+    def _take_in(self, search: Search, ends: Ends, name: str) -> None:
+        """Boot a revision, and take in what that says."""
+        boot = self._boot(name)
+        if name not in self._graph.names:
+            return
+        place = self._graph.names.index(name)
+        if boot is None:
+            search.skip(place)
+        else:
+            search.see(place, ends.odds(boot.median))
+
+    def _judged(self, name: str) -> Outcome | None:
+        """Say what the step of a likely culprit makes of it; None where boots are lacking."""
+        after = self._judge.see(name)
+        befores = [self._judge.see(one) for one in self._graph.parents[name]]
+        if any(self._boots.get(one.revision) and not one.costs for one in (after, *befores)):
+            self.why += f"; what {name[:12]} changes can't be told: a parent can't be measured"
+            return Outcome.UNDECIDED
+        if any(len(one.costs) < FEWEST_GUESTS for one in (after, *befores)):
+            return None
+        before = min(befores, key=lambda one: abs(_middle(one) - _middle(after)))
+        self.parent = before.revision
+        low, high = (bound - 1 for bound in _interval(before, after))
+        least, most = (bound - 1 for bound in self._change)
+        between = f"{name[:12]} by between {low:+.1%} and {high:+.1%} of it"
+        if least < 0:
+            low, high, least, most = -high, -low, -most, -least
+        if low > (least + most) / 4 and high >= least:
+            return Outcome.CULPRIT
+        if low > self._drop and high < least and len(befores) == 1:
+            self.why += f", and {between}: the rest is somewhere else"
+            return Outcome.STEPS
+        if high < (least if len(befores) > 1 else min(self._drop, least)):
+            # A part that a merge has may be of what it merges.
+            self.why += f", and {between}: several revisions have a part each, or it is a drift"
+            return Outcome.UNDECIDED
+        return None
 
     def _suspects(self, search: Search) -> tuple[tuple[str, ...], float]:
         places = search.suspects(self._confidence)
@@ -166,3 +210,12 @@ class WallBisection:
         self._boots[name] = boots
         seen = self._judge.see(name, guests=boots)
         return seen.costs[boots - 1] if len(seen.costs) >= boots else None
+
+
+def _interval(before: Seen, after: Seen) -> tuple[float, float]:
+    """Return between what one revision's cost is, relative to another's; see `ratio_interval`."""
+    return ratio_interval(*([cost.windows for cost in one.costs] for one in (before, after)))
+
+
+def _middle(seen: Seen) -> float:
+    return statistics.fmean(cost.median for cost in seen.costs)

@@ -21,15 +21,19 @@ _GROUP_OF = {scenario: group for group in _GROUPS for scenario in group.LOOPS}
 
 
 def measure(scenario: str, size: int, count: int, rounds: int) -> list[float]:
-    """Return what a packet or rule costs in each of some windows; see `windows.measure`.
+    """Return what a packet or rule costs in each of some windows; see `windows.measured`.
 
     :param size: as `size_of` the scenario has it.
     """
     group = _GROUP_OF[scenario]
     with group.LOOPS[scenario](size) as run:
-        if isinstance(run, windows.Part):
-            return windows.measure_part(run, group.BATCH, count, rounds)
-        return windows.measure(run, group.BATCH, count, rounds)
+        return windows.measured(run, group.BATCH, count, rounds)
+
+
+def topology(scenario: str, size: int) -> AbstractContextManager[object]:
+    """Return what a cost is measured in, to be looked at."""
+    held: AbstractContextManager[object] = _GROUP_OF[scenario].LOOPS[scenario](size)
+    return held
 
 
 def size_of(scenario: str) -> Size:

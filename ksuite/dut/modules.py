@@ -7,7 +7,12 @@ import ctypes
 import os
 import struct
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BUILD_ID_BYTES = 20
 """--build-id=sha1."""
@@ -19,6 +24,9 @@ NOTE = struct.Struct("<III")
 INIT_MODULE = 175
 DELETE_MODULE = 176
 """System calls of x86-64; libc has no functions for them, and starting insmod takes longer."""
+KERNEL_LOG = Path("/dev/kmsg")
+MOST_SAID = 4
+"""Lines of the kernel's that are told of a module that it refused."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -59,23 +67,26 @@ def unload(names: list[str]) -> list[str]:
     return gone
 
 
-def load(modules: dict[str, bytes], also: list[str]) -> dict[str, str]:
+def load(
+    modules: dict[str, bytes], also: list[str], parameters: dict[str, str] | None = None
+) -> dict[str, str]:
     """Load modules, what they depend on first, then others from the kernel's own.
 
     :param modules: the contents of each module's .ko, by module name.
     :param also: modules to load by name afterwards.
+    :param parameters: of modules that have any, as insmod takes them, by module name.
     :return: the build-id of each of `modules`, and of vmlinux, as the running kernel tells it.
     :raises OSError: the kernel refused one.
     """
     for name in modules:
-        _load_one(name, modules)
+        _load_one(name, modules, parameters or {})
     missing = [name for name in also if not _loaded(name)]
     if missing:
         _probe(missing)
     return {name: build_id(name) for name in modules} | {"vmlinux": kernel_build_id()}
 
 
-def _load_one(name: str, modules: dict[str, bytes]) -> None:
+def _load_one(name: str, modules: dict[str, bytes], parameters: dict[str, str]) -> None:
     if _loaded(name):
         return
     needed = _depends(modules[name])
@@ -84,9 +95,41 @@ def _load_one(name: str, modules: dict[str, bytes]) -> None:
         _probe(own)
     for other in needed:
         if other in modules:
-            _load_one(other, modules)
+            _load_one(other, modules, parameters)
     image = modules[name]
-    _system_call(f"load {name}", INIT_MODULE, image, ctypes.c_ulong(len(image)), b"")
+    words = parameters.get(name, "").encode()
+    with _kernel_heard():
+        _system_call(f"load {name}", INIT_MODULE, image, ctypes.c_ulong(len(image)), words)
+
+
+@contextmanager
+def _kernel_heard() -> Iterator[None]:
+    """Add what the kernel says meanwhile to what it refuses: an error number tells little."""
+    log = os.open(KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        os.lseek(log, 0, os.SEEK_END)
+        yield
+    except OSError as error:
+        said = "; ".join(_records(log)[-MOST_SAID:])
+        raise OSError(
+            error.errno, f"{error.strerror}; the kernel says: {said or 'nothing'}"
+        ) from error
+    finally:
+        os.close(log)
+
+
+def _records(log: int) -> list[str]:
+    """Return the texts of the records that are left (Documentation/ABI/testing/dev-kmsg)."""
+    texts: list[str] = []
+    while True:
+        try:
+            record = os.read(log, 8192)
+        except BlockingIOError:
+            return texts
+        except BrokenPipeError:
+            # Some were overwritten before they could be read.
+            continue
+        texts.append(record.partition(b";")[2].partition(b"\n")[0].decode(errors="replace"))
 
 
 def _depends(image: bytes) -> list[str]:

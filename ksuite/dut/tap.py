@@ -43,11 +43,14 @@ class Tap:
         return {name: int((statistics / name).read_text()) for name in COUNTERS}
 
 
-def _open_queue(name: str, flags: int) -> int:
+def open_queue(name: str, flags: int) -> int:
+    """Return the file descriptor of a tap device's queue, which is not waited for.
+
+    :param flags: ``IFF_*``; where there is no such device, it is created.
+    """
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-        fcntl.ioctl(fd, TUNSETVNETHDRSZ, struct.pack("<i", HEADER_BYTES))
     except BaseException:
         os.close(fd)
         raise
@@ -67,8 +70,9 @@ def tap(
     with ExitStack() as stack:
         fds = []
         for _ in range(queues):
-            fd = _open_queue(name, flags)
+            fd = open_queue(name, flags)
             stack.callback(os.close, fd)
+            fcntl.ioctl(fd, TUNSETVNETHDRSZ, struct.pack("<i", HEADER_BYTES))
             fds.append(fd)
         # IPv6's own chatter would be counted as packets.
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")

@@ -32,7 +32,7 @@ CONFIG = ".config"
 CONFIG_BYTES = 4 << 20
 ASKED_BYTES = 16 << 20
 """More than any file has that make reads for a configuration."""
-_OBJECTS, _COPY = "out", "copy"
+_OBJECTS, COPY = "out", "copy"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Area:
         ):
             (given / FRAGMENT).write_text(fragment, encoding="utf-8")
             given.chmod(0o755)
-            copy = self.path / _COPY
+            copy = self.path / COPY
             # Of a process that was killed.
             shutil.rmtree(copy, ignore_errors=True)
             out = _builders(self.path / _OBJECTS)

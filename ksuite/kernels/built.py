@@ -19,12 +19,14 @@ class BuiltModule:
     :param path: the ``.ko`` in the store.
     :param build_id: of its GNU note, in hex; what ``/sys/module/*/notes`` shows when it's loaded.
     :param code_digest: SHA-256 of what gets loaded, whatever it was built from.
+    :param parameters: that it is loaded with, as insmod(8) takes them.
     """
 
     name: str
     path: Path
     build_id: str
     code_digest: str
+    parameters: str = ""
 
 
 @dataclass(frozen=True)

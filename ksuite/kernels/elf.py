@@ -30,7 +30,8 @@ _ALLOCATED = 0x2
 _RESERVED_INDEX = 0xFF00
 _BUILD_ID_NOTE = 3
 _NOTE_BYTES = 12
-_MOST_NOTES = 1 << 20
+_MOST_NOTES, _MOST_NAME = 1 << 20, 1 << 10
+"""Bytes of all of them, and of a name: somebody's file may have them overlap."""
 _HEADER, _SECTION = struct.Struct("<6s34xQ10xHHH"), struct.Struct("<IIQQQQIIQQ")
 """Of the first, what makes it an ELF file, and where its sections are."""
 
@@ -56,16 +57,27 @@ def code_digest(module: Path) -> str:
 
     :raises InfrastructureError: it is no 64-bit little-endian ELF file.
     """
-    sections = _sections(module)
+    data = module.read_bytes()
+    _must_be_elf(data, str(module))
+    try:
+        return _digest(_sections(data))
+    except (struct.error, IndexError, ValueError) as error:
+        raise _damaged(str(module)) from error
+
+
+def _digest(sections: list[_Section]) -> str:
+    tables: dict[int, list[_Section]] = {}
+    for section in sections:
+        if section.kind == _RELA:
+            tables.setdefault(section.info, []).append(section)
     total = hashlib.sha256()
     for index, section in enumerate(sections):
         if not section.is_code:
             continue
         head = (section.name, section.kind, section.flags, section.align, section.size)
         total.update(repr((*head, hashlib.sha256(section.data).digest())).encode())
-        for other in sections:
-            if other.kind == _RELA and other.info == index:
-                total.update(repr(sorted(_relocations(other, sections))).encode())
+        for table in tables.get(index, ()):
+            total.update(repr(sorted(_relocations(table, sections))).encode())
     return total.hexdigest()
 
 
@@ -80,9 +92,11 @@ def build_id(module: Path) -> str:
 
 def build_id_of(file: BinaryIO, name: str) -> str:
     """Return the build-id of an open file; see `build_id`. Little of it is read."""
+    left = _MOST_NOTES
     try:
         for kind, offset, size in _places(file, name):
-            if kind == _NOTE and size <= _MOST_NOTES:
+            if kind == _NOTE and size <= left:
+                left -= size
                 file.seek(offset)
                 if found := _build_id(file.read(size)):
                     return found
@@ -115,16 +129,14 @@ def _build_id(notes: bytes) -> str:
     return ""
 
 
-def _sections(module: Path) -> list[_Section]:
-    data = module.read_bytes()
-    try:
-        _must_be_elf(data, str(module))
-        _, offset, entry_size, count, names = _HEADER.unpack_from(data)
-        heads = [_SECTION.unpack_from(data, offset + entry_size * index) for index in range(count)]
-        strings = data[heads[names][4] :]
-        return [_section(head, strings, data) for head in heads]
-    except (struct.error, IndexError, ValueError) as error:
-        raise _damaged(str(module)) from error
+def _sections(data: bytes) -> list[_Section]:
+    _, offset, entry_size, count, names = _HEADER.unpack_from(data)
+    heads = [_SECTION.unpack_from(data, offset + entry_size * index) for index in range(count)]
+    # No tool has them overlap, and together they would be as large as somebody wants.
+    if sum(head[5] for head in heads if head[1] != _NOBITS) > len(data):
+        raise ValueError
+    strings = data[heads[names][4] :]
+    return [_section(head, strings, data) for head in heads]
 
 
 def _must_be_elf(data: bytes, name: str) -> None:
@@ -161,4 +173,4 @@ def _relocations(table: _Section, sections: list[_Section]) -> Iterator[tuple[in
 
 
 def _string(strings: bytes, start: int) -> str:
-    return strings[start : strings.index(b"\0", start)].decode(errors="replace")
+    return strings[start : strings.index(b"\0", start, start + _MOST_NAME)].decode(errors="replace")

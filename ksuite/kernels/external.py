@@ -8,22 +8,30 @@ network, from a copy.
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from ksuite.errors import DoesNotCompile, InfrastructureError, UserError
+from ksuite.kernels.beneath import is_linked
 from ksuite.kernels.built import ModuleBuild, read_modules, write_modules
 from ksuite.kernels.dkms import Dkms, read_dkms, variables
 from ksuite.kernels.held import scratch_directory
 from ksuite.kernels.makelog import MakeLog
 from ksuite.kernels.modulesource import ModuleSource
-from ksuite.kernels.room import Room, built_for
+from ksuite.kernels.room import FILE_BYTES, Room, built_for
 from ksuite.kernels.source import KernelSource, check_compiler, linker_version
 from ksuite.kernels.store import Store, digest
 
-FORMAT = "1"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = "2"
 """Part of every key: raise it when the same input would give another build."""
 KIND = "modules"
+_FILE = re.compile(r"[A-Za-z0-9_][\w.+-]*\.ko", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,11 @@ def _build(job: _Job, into: Path, store: Store) -> None:
         status, log = room.run(command, _environment(job, room, dkms))
         if status:
             raise _failure(job, log, store)
-        made = dict(_taken(room, place) for place in _places(job, room, dkms, top))
-        write_modules(into, log, made)
+        made = _taken(room, _places(job, room, dkms, top))
+        try:
+            write_modules(into, log, made)
+        except InfrastructureError as error:
+            raise DoesNotCompile(f"the build made what is no module: {error}") from error
 
 
 def _laid_out(job: _Job, room: Room) -> tuple[Dkms | None, str]:
@@ -128,8 +139,8 @@ def _places(job: _Job, room: Room, dkms: Dkms | None, top: str) -> list[str]:
     if dkms is not None:
         found = {name: f"{top}/{place}" for name, place in dkms.built.items()}
     else:
-        below = room.top / top / job.how.kbuild
-        found = {path.stem: str(path.relative_to(room.top)) for path in sorted(below.rglob("*.ko"))}
+        below = os.path.normpath(f"{top}/{job.how.kbuild}")
+        found = {PurePosixPath(place).stem: place for place in sorted(_made(room, below))}
     wanted = job.how.modules or tuple(found)
     if missing := [name for name in wanted if name not in found]:
         have = ", ".join(found) or "none"
@@ -139,15 +150,37 @@ def _places(job: _Job, room: Room, dkms: Dkms | None, top: str) -> list[str]:
     return [found[name] for name in wanted]
 
 
-def _taken(room: Room, place: str) -> tuple[str, tuple[str, bytes]]:
-    """Return what a module is called, its file's name and its content."""
-    file = PurePosixPath(place).name
-    try:
-        content = room.take(place)
-    except InfrastructureError as error:
-        raise DoesNotCompile(f"the build made no {place}") from error
-    # In the kernel, and so wherever it is looked for by name, there are no dashes.
-    return file.removesuffix(".ko").replace("-", "_"), (file, content)
+def _made(room: Room, below: str) -> Iterator[str]:
+    """Yield the modules below a directory; how deep they may be is the builder's choice."""
+    left = [] if is_linked(room.top, below) else [below]
+    while left:
+        place = left.pop()
+        # A path may be longer than any that can be used.
+        with suppress(OSError), os.scandir(room.top / place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(f"{place}/{entry.name}")
+                elif _FILE.fullmatch(entry.name):
+                    yield f"{place}/{entry.name}"
+
+
+def _taken(room: Room, places: list[str]) -> dict[str, tuple[str, bytes]]:
+    """Return the file name and content of each module, by what it is called."""
+    taken: dict[str, tuple[str, bytes]] = {}
+    total = 0
+    for place in places:
+        file = PurePosixPath(place).name
+        try:
+            content = room.take(place)
+        except InfrastructureError as error:
+            raise DoesNotCompile(f"the build made no {place}") from error
+        # One file may have any number of names, and be as good as empty on a disk.
+        total += len(content)
+        if total >= FILE_BYTES:
+            raise DoesNotCompile(f"the build made modules of more than {FILE_BYTES >> 20} MiB")
+        # In the kernel, and so wherever it is looked for by name, there are no dashes.
+        taken[file.removesuffix(".ko").replace("-", "_")] = file, content
+    return taken
 
 
 def _failure(job: _Job, log: str, store: Store) -> Exception:

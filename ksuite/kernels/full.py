@@ -234,18 +234,33 @@ def _run(
     raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{fault}")
 
 
-def _collect(job: _Job, place: Workplace, into: Path) -> None:
-    """Put a finished kernel into an entry."""
-    image = read_unfollowed(place.out, f"{RESULTS}/bzImage", IMAGE_BYTES)
-    (into / "vmlinuz").write_bytes(image)
-    packed = io.BytesIO(read_unfollowed(place.out, f"{RESULTS}/modules.tar", IMAGE_BYTES))
-    with tarfile.open(fileobj=packed) as archive:
+def _unpack_modules(packed: bytes, into: Path) -> Path:
+    """Unpack an archive of a kernel's modules, and return the directory that has them.
+
+    :raises FileNotFoundError: it has none.
+    :raises ValueError: it has more.
+    :raises TarError: it is no archive.
+    """
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         for member in archive:
             # Nothing but files, and nowhere else: a series had its hands in it.
             if member.isfile() and _MEMBER.fullmatch(member.name) and ".." not in member.name:
                 (into / member.name).parent.mkdir(parents=True, exist_ok=True)
                 (into / member.name).write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]
     (modules,) = (into / "lib" / "modules").iterdir()
+    return modules
+
+
+def _collect(job: _Job, place: Workplace, into: Path) -> None:
+    """Put a finished kernel into an entry."""
+    image = read_unfollowed(place.out, f"{RESULTS}/bzImage", IMAGE_BYTES)
+    (into / "vmlinuz").write_bytes(image)
+    packed = read_unfollowed(place.out, f"{RESULTS}/modules.tar", IMAGE_BYTES)
+    try:
+        modules = _unpack_modules(packed, into)
+    except (tarfile.TarError, ValueError, FileNotFoundError) as error:
+        told = f"the build's modules can't be unpacked: {error}"
+        raise (DoesNotCompile if job.changed else InfrastructureError)(told) from error
     release = modules.name
     headers = into / "src" / f"linux-headers-{release}"
     collect_headers(place.source, place.out, headers)

@@ -33,6 +33,14 @@ def format_range(tree: Path, revisions: str) -> bytes:
         return _format(scratch, ends, f"{tree}:{revisions}")
 
 
+def must_be_tree(tree: Path) -> None:
+    """Refuse what is no git tree.
+
+    :raises UserError: it is none.
+    """
+    objects_of(tree)
+
+
 def objects_of(tree: Path) -> Path:
     """Return where a git tree has its objects.
 
@@ -53,6 +61,21 @@ def commit_of(tree: Path, revision: str) -> str:
         raise UserError(f"{revision!r} is no revision")
     what = f"revision {revision!r} does not exist in {tree}"
     return _resolve(tree, "--verify", "-q", f"{revision}^{{commit}}", complaint=what)
+
+
+def commits_of_range(tree: Path, good: str, bad: str) -> frozenset[str]:
+    """Return the hashes of the commits that one has and another has not.
+
+    :raises UserError: there is no such tree or revision, or git can't read all of it.
+    """
+    objects = objects_of(tree)
+    span = "..".join(commit_of(tree, revision) for revision in (good, bad))
+    with scratch_directory() as scratch:
+        borrow(objects, scratch)
+        done = git("--no-replace-objects", "rev-list", span, cwd=scratch)
+    if done.returncode:
+        raise UserError(f"git can't read all of {tree}: {done.stderr.decode()[:300].strip()}")
+    return frozenset(done.stdout.decode().split())
 
 
 def _resolve(tree: Path, *question: str, complaint: str) -> str:

@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,19 +42,23 @@ def held_directory(parent: Path, prefix: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         os.close(descriptor)
 
 
 @contextmanager
 def run_directory() -> Iterator[Path]:
     """Yield a private directory for one run, with a path short enough for sockets in it."""
-    prefix = run_prefix()
-    parent = Path(tempfile.gettempdir())
-    if len(str(parent / prefix)) + _RANDOM_CHARACTERS >= SOCKET_PATH_CHARACTERS:
-        parent = Path("/tmp")  # noqa: S108 - mkdtemp makes the name below it
-    with held_directory(parent, prefix) as path:
+    with held_directory(run_parent(), run_prefix()) as path:
         yield path
+
+
+def run_parent() -> Path:
+    """Return where our run directories are."""
+    parent = Path(tempfile.gettempdir())
+    if len(str(parent / run_prefix())) + _RANDOM_CHARACTERS >= SOCKET_PATH_CHARACTERS:
+        return Path("/tmp")  # noqa: S108 - mkdtemp makes the name below it
+    return parent
 
 
 def run_prefix() -> str:
@@ -120,7 +125,16 @@ def _make(parent: Path, prefix: str) -> tuple[Path, int]:
 def remove_abandoned(parent: Path, prefix: str) -> None:
     """Remove the directories that killed processes left."""
     for path in abandoned(parent, prefix):
+        remove_tree(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that can be removed of it, however deep it is."""
+    try:
         shutil.rmtree(path, ignore_errors=True)
+    except RecursionError:
+        # An archive may have any depth; rm(1) walks without a stack.
+        subprocess.run(["rm", "-rf", "--", path], stderr=subprocess.DEVNULL, check=False)
 
 
 def abandoned(parent: Path, prefix: str) -> Iterator[Path]:

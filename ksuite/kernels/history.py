@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
@@ -77,6 +78,8 @@ class History:
         self.bad = bad
         self.bases = bases
         self.commits = tuple(commits)
+        self._changes: dict[frozenset[str] | None, dict[str, tuple[Change, ...]]] = {}
+        self._outside: dict[tuple[str, frozenset[str] | None], dict[str, str]] = {}
         self.places = {commit.id: place for place, commit in enumerate(self.commits)}
 
     @property
@@ -87,22 +90,55 @@ class History:
             for commit in self.commits
         ]
 
-    def states(self, *others: str) -> dict[str, State]:
-        """Return what each commit holds that differs from the good revision, by its hash.
-
-        The parents that the range begins after and the bases are among them.
+    def touched(self, *others: str) -> frozenset[str]:
+        """Return the files in which anything differs: commits, and what they begin after.
 
         :param others: commits that may not be in the range, and are wanted too.
         """
         parents = {parent for commit in self.commits for parent in commit.parents}
         outside = {self.good, *self.bases, *parents, *others} - self.places.keys()
-        states = {one: self._difference(one) for one in outside}
-        touched = {change.file for commit in self.commits for change in commit.changes}
-        good = self._blobs(self.good, sorted(touched))
-        for commit in self.commits:
-            before = states[commit.parents[0]] if commit.parents else {}
-            states[commit.id] = _after(before, commit.changes, good)
-        return dict(states)
+        found = {change.file for commit in self.commits for change in commit.changes}
+        for one in sorted(outside):
+            found.update(self._difference(one))
+        if any(not commit.parents for commit in self.commits):
+            found.update(self._blobs)
+        return frozenset(found)
+
+    def state(self, commit: str, counts: frozenset[str] | None = None) -> State:
+        """Return what a commit holds that differs from the good revision.
+
+        It is made anew each time: all commits' together are too much to be kept.
+
+        :param commit: it need not be in the range.
+        :param counts: leave out all other files.
+        """
+        latest: dict[str, str] = {}
+        changes = self._counting(counts)
+        name = commit
+        while name in self.places:
+            for change in changes.get(name, ()):
+                latest.setdefault(change.file, change.blob)
+            if not (parents := self.commits[self.places[name]].parents):
+                break
+            name = parents[0]
+        before = self._begun(name, counts)
+        return {
+            file: blob
+            for file, blob in (before | latest).items()
+            if (counts is None or file in counts) and blob != self._blobs.get(file, GONE)
+        }
+
+    def tells(self, counts: frozenset[str]) -> frozenset[str]:
+        """Return the commits that differ from all of their parents in files that count."""
+        return frozenset(commit.id for commit in self.commits if self._tells(commit, counts))
+
+    def _tells(self, commit: Commit, counts: frozenset[str]) -> bool:
+        if commit.parents and commit.id not in self._counting(counts):
+            return False
+        if len(commit.parents) < 2:
+            return True
+        state = self.state(commit.id, counts)
+        return all(state != self.state(parent, counts) for parent in commit.parents[1:])
 
     def files(self, commit: str) -> dict[str, str]:
         """Return all files of a commit, and git's names of their content."""
@@ -133,23 +169,37 @@ class History:
         changes, _ = _changes(raw.split(b"\0"), 0)
         return {change.file: change.blob for change in changes}
 
-    def _blobs(self, commit: str, files: Sequence[str]) -> dict[str, str]:
-        return {file: blob for file, blob in self.files(commit).items() if file in set(files)}
+    def _counting(self, counts: frozenset[str] | None) -> dict[str, tuple[Change, ...]]:
+        """Return the changes that count, of commits that have any."""
+        if counts not in self._changes:
+            kept = {
+                commit.id: tuple(
+                    one for one in commit.changes if counts is None or one.file in counts
+                )
+                for commit in self.commits
+            }
+            self._changes[counts] = {name: changes for name, changes in kept.items() if changes}
+        return self._changes[counts]
+
+    def _begun(self, name: str, counts: frozenset[str] | None) -> dict[str, str]:
+        """Return the same of what a line of commits begins with, or after."""
+        if name in self.places:
+            # It has no parent, and nothing of what the good revision has.
+            return dict.fromkeys(self._blobs, GONE)
+        if (name, counts) not in self._outside:
+            whole = self._difference(name)
+            kept = {file: blob for file, blob in whole.items() if counts is None or file in counts}
+            self._outside[name, counts] = kept
+        return self._outside[name, counts]
+
+    @cached_property
+    def _blobs(self) -> dict[str, str]:
+        return self.files(self.good)
 
     def _ask(self, *question: str) -> bytes:
         done = git("--no-replace-objects", *question, cwd=self._scratch)
         must_have_worked(done, f"read {question[-1][:12]}")
         return done.stdout
-
-
-def _after(before: State, changes: Sequence[Change], good: Mapping[str, str]) -> dict[str, str]:
-    state = dict(before)
-    for change in changes:
-        if change.blob == good.get(change.file, GONE):
-            state.pop(change.file, None)
-        else:
-            state[change.file] = change.blob
-    return state
 
 
 @contextmanager
@@ -201,9 +251,10 @@ def _changes(parts: Sequence[bytes], place: int) -> tuple[tuple[Change, ...], in
     """Return the changes that git's raw format tells from a place on, and the place behind them."""
     changes = []
     while place + 1 < len(parts) and (meta := parts[place].lstrip(b"\n")).startswith(b":"):
-        _, mode, _, blob, _ = meta.decode().split()
+        _, mode, before, blob, _ = meta.decode().split()
         gone = mode == NO_FILE
-        changes.append(Change(_name(parts[place + 1]), GONE if gone else blob))
+        if blob != before:
+            changes.append(Change(_name(parts[place + 1]), GONE if gone else blob))
         place += 2
     return tuple(changes), place
 

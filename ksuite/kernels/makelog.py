@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHOWN_LINES = 12
+LINE_CHARACTERS = 1000
+"""What is longer no tool said of itself, and looking through it can take hours."""
 _ERROR = re.compile(
     r": (fatal )?[Ee]rror: |^ERROR: modpost|^error: "
     r"|: undefined reference to |: multiple definition of "
@@ -52,7 +54,7 @@ class MakeLog:
     @property
     def errors(self) -> str:
         """The first errors of compiler, linker and Kconfig, a line each; empty if none."""
-        lines = [line for line in self.text.splitlines() if _ERROR.search(line)]
+        lines = [line for line in self._lines if _ERROR.search(line)]
         return "\n".join(lines[:SHOWN_LINES])
 
     @property
@@ -61,7 +63,7 @@ class MakeLog:
 
         Where nothing but a command's failure stopped it, what was said before that is shown.
         """
-        lines = self.text.splitlines()
+        lines = self._lines
         found = [number for number, line in enumerate(lines) if _STOPPED.search(line)]
         own = [lines[number] for number in found if not _FOLLOWS.search(lines[number])]
         if own or not found:
@@ -71,7 +73,7 @@ class MakeLog:
     @property
     def last(self) -> str:
         """The last lines."""
-        return "\n".join(self.text.splitlines()[-SHOWN_LINES:])
+        return "\n".join(self._lines[-SHOWN_LINES:])
 
     @property
     def disk_full(self) -> bool:
@@ -93,8 +95,12 @@ class MakeLog:
             return ""
         return self.errors or (self.stopped if builds_without else "")
 
+    @property
+    def _lines(self) -> list[str]:
+        return [line[:LINE_CHARACTERS] for line in self.text.splitlines()]
+
     def _says(self, pattern: re.Pattern[str]) -> bool:
-        lines = (line for line in self.text.splitlines() if pattern.search(line))
+        lines = (line for line in self._lines if pattern.search(line))
         return any(not _QUOTED.search(line) for line in lines)
 
 

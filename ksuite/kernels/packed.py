@@ -15,10 +15,11 @@ from ksuite.processes import run, tool
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODULE = re.compile(r".+\.ko(?P<packed>\.\w+)?")
+MODULE = re.compile(r"(?P<name>.+)\.ko(?P<packed>\.\w+)?")
 """The file name of a module, and how it is packed, if it is."""
 PACKED = (".gz", ".xz", ".zst")
 """What depmod(8) knows."""
+_DEPENDS = re.compile(rb"(?:^|\0)depends=([^\0]*)")
 _VERMAGIC = re.compile(rb"(?:^|\0)vermagic=([^ \0]+)")
 
 
@@ -50,6 +51,16 @@ def vermagic(module: Path) -> str:
     # Not by modinfo(8): which packers it knows is its distribution's choice.
     match = _VERMAGIC.search(unpacked(module)[1])
     return match[1].decode(errors="replace") if match else ""
+
+
+def depends(module: Path) -> tuple[str, ...]:
+    """Return the names of the modules that a module says it needs.
+
+    :raises InfrastructureError: it can't be unpacked.
+    """
+    match = _DEPENDS.search(unpacked(module)[1])
+    names = match[1].decode(errors="replace") if match else ""
+    return tuple(filter(None, names.split(",")))
 
 
 def _unpack(data: bytes, packed: str) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ksuite.errors import InfrastructureError
 from ksuite.kernels.full import AREA, CACHE
-from ksuite.kernels.held import abandoned, run_prefix
+from ksuite.kernels.held import abandoned, remove_tree, run_parent, run_prefix
 from ksuite.kernels.locks import unused
 from ksuite.kernels.store import LOGS, MANIFEST, TEMPORARY
 from ksuite.kernels.trees import CHECKOUT
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 _HEX = "[0-9a-f]"
 _REMOVED = ".removed"
+_LOCK = f".{_HEX * 64}.lock"
+"""What an earlier ksuite locked entries by."""
 _BLOCK_BYTES = 512
 """st_blocks, stat(2)."""
 
@@ -65,7 +66,7 @@ def kept(store: Store) -> list[Kept]:
     What else there may be in its directory is not ours.
     """
     found = []
-    for kind in _kinds(store):
+    for kind in kinds(store):
         for path in _places(kind):
             with suppress(FileNotFoundError):
                 found.append(Kept(kind.name, path, path.lstat().st_mtime))
@@ -88,16 +89,24 @@ def clear_left(store: Store, *, dry_run: bool = False) -> Iterator[tuple[Path, i
 
     :param dry_run: leave it there.
     """
-    scratch = Path(tempfile.gettempdir())
-    for parent, prefix in ((store.root / TEMPORARY, ""), (scratch, run_prefix())):
-        for path in abandoned(parent, prefix):
-            yield _cleared(path, dry_run)
-    for directory in (store.root, *_kinds(store)):
-        for path in directory.glob(f".*{_REMOVED}"):
-            yield _cleared(path, dry_run)
+    for path in left(store):
+        yield _cleared(path, dry_run)
 
 
-def _kinds(store: Store) -> list[Path]:
+def left(store: Store) -> Iterator[Path]:
+    """Yield what killed processes left; nobody else gets it meanwhile."""
+    for parent, prefix in ((store.root / TEMPORARY, ""), (run_parent(), run_prefix())):
+        yield from abandoned(parent, prefix)
+    for directory in (store.root, *kinds(store)):
+        for name in (f".*{_REMOVED}", _LOCK):
+            for path in directory.glob(name):
+                with unused(path) as free:
+                    if free:
+                        yield path
+
+
+def kinds(store: Store) -> list[Path]:
+    """Return the directories of the kinds of things that a store has."""
     # One that is a link belongs to another store.
     return [path for path in store.root.glob("[!.]*") if path.is_dir() and not path.is_symlink()]
 
@@ -134,7 +143,10 @@ def _remove_tree(path: Path) -> None:
 def _cleared(path: Path, dry_run: bool) -> tuple[Path, int]:
     size = _disk_bytes(path)
     if not dry_run:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            remove_tree(path)
+        else:
+            path.unlink(missing_ok=True)
     return path, size
 
 

@@ -9,7 +9,6 @@ locked until it ends, so that `ksuite.kernels.pruning` leaves it alone.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -26,7 +25,7 @@ from ksuite.kernels.held import (
     remove_abandoned,
     run_directory,
 )
-from ksuite.kernels.locks import is_at, share, shared
+from ksuite.kernels.locks import held_alone, share, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,14 +172,13 @@ class Store:
 
     @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:
-        with self.writable(kind):
-            path = self.root / kind / f".{key}.lock"
-            lock = _lock(path)
+        # Among what goes with its process: of who is killed here no lock stays for ever.
+        place = self._temporary / f"{kind}-{key}.lock"
+        with self.writable(kind), held_alone(place, lambda _: None):
             try:
                 yield
             finally:
-                path.unlink(missing_ok=True)
-                os.close(lock)
+                place.rmdir()
 
     def _publish(self, work: Path, kind: str, key: str) -> None:
         place = self._place(kind, key)
@@ -211,16 +209,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _lock(path: Path) -> int:
-    """Lock a file that whoever has the lock removes, and return its descriptor."""
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_at(lock, path):
-            return lock
-        os.close(lock)
-
-
 def _seal(entry: Path) -> None:
     """Write the manifest of an entry that is about to be published, and flush it to the disk."""
     sizes = {path: path.lstat().st_size for path in _files(entry)}
@@ -238,15 +226,32 @@ def _seal(entry: Path) -> None:
 
 
 def _is_whole(entry: Path) -> bool:
+    return not damage(entry)
+
+
+def damage(entry: Path) -> str:
+    """Return what is wrong with an entry by its manifest; nothing where it is whole."""
     try:
         manifest = json.loads((entry / MANIFEST).read_bytes())
-        return all(
-            os.lstat(f"{entry}/{name}").st_size == size
-            and (checksum is None or _sha256(entry / name) == checksum)
-            for name, (size, checksum) in manifest["files"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        for name, (size, checksum) in manifest["files"].items():
+            found = os.lstat(f"{entry}/{name}").st_size
+            if found != size:
+                return f"{name} has {found:,} bytes of {size:,}"
+            if checksum is not None and _sha256(entry / name) != checksum:
+                return f"{name} was changed"
+    except OSError as error:
+        place = Path(error.filename or entry)
+        missing = error.errno in {errno.ENOENT, errno.ENOTDIR}
+        return f"{place.name} {'is missing' if missing else f'is unreadable: {error.strerror}'}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{MANIFEST} is damaged"
+    return ""
+
+
+def added(entry: Path) -> list[str]:
+    """Return the files of an entry that its manifest, which must be whole, has not got."""
+    known = json.loads((entry / MANIFEST).read_bytes())["files"].keys() | {MANIFEST}
+    return sorted({str(path.relative_to(entry)) for path in _files(entry)} - known)
 
 
 def _files(top: Path) -> Iterator[Path]:

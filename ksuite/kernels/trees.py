@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ksuite.kernels.store import Store
 
 CHECKOUT = "checkout"
+BEGUN = "begun"
+"""There as long as a source is half written."""
 MAKEFILE_BYTES = 1 << 20
 PARTS = ("Makefile", "Kbuild", "Kconfig", "arch/x86")
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)", re.MULTILINE)
@@ -117,7 +119,7 @@ def _written(place: Path, objects: Path, commit: str) -> str:
         borrow(objects, borrowed)
     # A killed git leaves it; we are the only ones here.
     (borrowed / "index.lock").unlink(missing_ok=True)
-    begun = place / "begun"
+    begun = place / BEGUN
     interrupted = begun.exists()
     begun.touch()
     ours = ("--git-dir", borrowed, "--work-tree", source, "-c", "core.bare=false")

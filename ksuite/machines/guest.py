@@ -112,7 +112,11 @@ class Guest(ABC):
 
     @abstractmethod
     def _interrupt(self) -> None:
-        """Send the guest an NMI; an OSError means that it is gone."""
+        """Send the guest an NMI.
+
+        :raises TimeoutError: QEMU itself does not answer, whatever its guest does.
+        :raises OSError: it is gone.
+        """
 
     def __enter__(self) -> Self:
         return self
@@ -251,8 +255,13 @@ class Guest(ABC):
             text = f"no agent within {timeout_seconds:.0f} s of {doing}"
             return GuestNotReady(f"{text}\nlast of its console:\n{self._console.excerpt()}")
         # The NMI makes the stuck CPU print where it is, then panic (unknown_nmi_panic).
-        with contextlib.suppress(OSError):
+        try:
             self._interrupt()
+        except TimeoutError:
+            text = f"QEMU itself does not answer during {doing}: something on this host stops it"
+            return InfrastructureError(text)
+        except OSError:
+            pass
         summary = f"no answer within {timeout_seconds:.0f} s of {doing}"
         return KernelFault("hang", summary, self._console.excerpt())
 

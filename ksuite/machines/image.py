@@ -122,10 +122,15 @@ def kernel_image(
     return read(store.obtain("dut-kernel", key, make))
 
 
+def module_files(source: KernelSource, recipe: Recipe) -> list[Path]:
+    """Return the files of modules in what an image is made from, left-out directories included."""
+    tops = [source.modules / "kernel" / name for name in recipe.modules]
+    return sorted(path for top in tops for path in top.rglob("*.ko*") if path.is_file())
+
+
 def _seen(source: KernelSource, recipe: Recipe) -> str:
     """Return which module files there are: somebody may have replaced one."""
-    tops = [source.modules / "kernel" / name for name in recipe.modules]
-    files = sorted(path for top in tops for path in top.rglob("*.ko*") if path.is_file())
+    files = module_files(source, recipe)
     stats = [(str(path.relative_to(source.modules)), path.stat()) for path in files]
     return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 

@@ -62,6 +62,7 @@ class ImageMachine(Guest):
         told: Sequence[str] = (),
     ) -> None:
         self._mailbox = Mailbox(run_directory)
+        self._obeyed = threading.Event()
         command = qemu_command(files, spec, self._mailbox.path, paused=paused, told=told)
         super().__init__(spec, [*command, *more_arguments], _ENVIRONMENT, descriptors)
         self._monitor = threading.Thread(target=self._read_monitor, name="ks-qmp", daemon=True)
@@ -96,7 +97,11 @@ class ImageMachine(Guest):
         self._order("cont")
 
     def _interrupt(self) -> None:
+        self._obeyed.clear()
         self._order("inject-nmi")
+        # No guest can keep QEMU's own thread from its monitor.
+        if not self._obeyed.wait(NMI_SECONDS):
+            raise TimeoutError
         self._await_end_of_splat(NMI_SECONDS)
 
     def _disconnect(self) -> None:
@@ -117,6 +122,8 @@ class ImageMachine(Guest):
                     self._events.put(self._stopped())
                 case {"event": "MIGRATION", "data": {"status": "completed" | "failed" as status}}:
                     self._migrated(status)
+                case {"return": _}:
+                    self._obeyed.set()
                 case {"error": {"desc": str(text)}}:
                     self._events.put(("refused", text))
         self._events.put(("gone", "QEMU ended"))

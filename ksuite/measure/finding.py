@@ -56,6 +56,7 @@ class Step:
     :param revision: the first that has it.
     :param parent: the one before it: of a merge's parents, the one that is most like it.
     :param subject: what its author calls it.
+    :param brought: what of the difference a merge's other parents have brought along.
     """
 
     revision: str
@@ -63,12 +64,15 @@ class Step:
     subject: str
     before: Seen
     after: Seen
+    brought: float = 0.0
 
     @property
     def difference(self) -> float:
-        """What it adds, in the cost's unit; NaN where no cost was measured."""
+        """What it adds itself, in the cost's unit; NaN where no cost was measured."""
         before, after = self.before.cost, self.after.cost
-        return after - before if before is not None and after is not None else float("nan")
+        if before is None or after is None:
+            return float("nan")
+        return after - before - self.brought
 
     @property
     def change(self) -> float:

@@ -80,7 +80,10 @@ class Search:
 
     def next(self) -> int | None:
         """Return which commit to look at; None where none of those that are left tells more."""
-        mass = self._holds @ self.posterior
+        weights = self.posterior
+        # Of thousands of commits few may be it, and each takes eight bytes of every row.
+        likely = np.flatnonzero(weights > 0)
+        mass = self._holds[:, likely] @ weights[likely]
         telling = (mass > NOTHING) & (mass < 1 - NOTHING) & ~self._skipped
         if not telling.any():
             return None

@@ -93,6 +93,14 @@ class Comparison:
         """What a packet costs more on the candidate, in the costs' unit."""
         return self.candidate.median - self.base.median
 
+    @property
+    def complaint(self) -> str:
+        """Why it is no pass, in a line; empty where it is one."""
+        if self.verdict in {Verdict.PASS, Verdict.IMPROVED}:
+            return ""
+        change = f"{self.change:+.2%}, threshold {self.threshold:.2%}"
+        return f"{self.verdict}: {change} {self.reason}".rstrip()
+
 
 def compare(
     base: Cost,

@@ -33,7 +33,7 @@ SUBJECT = 60
 MOST_FUNCTIONS = 12
 WORDS = {
     Outcome.CULPRIT: "this revision",
-    Outcome.STEPS: "several revisions have a part each; the largest",
+    Outcome.STEPS: "several revisions have a part each; the largest that was found",
     Outcome.DRIFT: "a drift: no revision by itself changes as much as counts",
     Outcome.NONE: "nothing to find: both ends are alike",
     Outcome.SUSPECTS: "one of these, which can't be told apart",
@@ -138,7 +138,8 @@ def _told(step: Step) -> str:
             f"{text}: {step.before.result} -> {step.after.result}{f' ({first})' if first else ''}"
         )
     figures = f"{step.before.cost:,.1f} -> {step.after.cost:,.1f}"
-    return f"{text}: {figures} ({step.difference:+,.1f}, {_percent(step.change)})"
+    brought = f", and {step.brought:+,.1f} by what it merges" if step.brought else ""
+    return f"{text}: {figures} ({step.difference:+,.1f}, {_percent(step.change)}{brought})"
 
 
 def _left(stretch: Stretch) -> str:

@@ -27,6 +27,8 @@ MOST_NAME = 200
 MOST_TEXT = 16_384
 """Of a detail or a console; KCIDB takes no more."""
 GOOD = (Verdict.PASS, Verdict.IMPROVED)
+BAD = SEVERITY[: SEVERITY.index(Verdict.PASS)]
+"""What is no pass and was not left out, the worst first."""
 WHOLE_RUN = "the run as a whole"
 NOTHING = "nothing judged"
 
@@ -119,6 +121,12 @@ def title(test: str) -> str:
     name, _, parameters = one_line(test).removeprefix("test_").partition("[")
     words = name.replace("_", " ")
     return f"{words} ({parameters.removesuffix(']')})" if parameters else words
+
+
+def worse(one: TestOutcome | None, other: TestOutcome) -> TestOutcome:
+    """Return which of two outcomes a row shows that both are told in."""
+    order = (*SEVERITY, Verdict.IMPROVED)
+    return min(filter(None, (one, other)), key=lambda outcome: order.index(outcome.verdict))
 
 
 def run_verdict(result: CheckResult) -> Verdict:
@@ -250,9 +258,8 @@ def counted(told: Sequence[Case]) -> str:
 
 def failed(told: Sequence[Case]) -> list[Case]:
     """Return what is no pass and was not skipped, the worst first."""
-    bad = SEVERITY[: SEVERITY.index(Verdict.PASS)]
-    found = [case for case in told if case.verdict in bad and not case.excused]
-    return sorted(found, key=lambda case: bad.index(case.verdict))
+    found = [case for case in told if case.verdict in BAD and not case.excused]
+    return sorted(found, key=lambda case: BAD.index(case.verdict))
 
 
 def titles(results: Sequence[CheckResult]) -> list[str]:
@@ -284,9 +291,14 @@ def about(result: CheckResult) -> dict[str, str]:
 
 def started(result: CheckResult) -> str:
     """Return when a run began, as RFC 3339 has it; empty where nobody knows."""
+    when = moment(result.started)
+    return when.isoformat(timespec="seconds") if when else ""
+
+
+def moment(text: str) -> datetime | None:
+    """Return a time of ISO 8601 in UTC, taken for that where it has no zone; None if it is none."""
     try:
-        began = datetime.fromisoformat(result.started)
-        known = began if began.tzinfo else began.replace(tzinfo=UTC)
-        return known.astimezone(UTC).isoformat(timespec="seconds")
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return ""
+        return None

@@ -22,6 +22,12 @@ _TERMS = {
     "old": TOLD_GOOD,
     "skip": SKIPPED,
 }
+_NAMING = {
+    "--term-new": TOLD_BAD,
+    "--term-bad": TOLD_BAD,
+    "--term-old": TOLD_GOOD,
+    "--term-good": TOLD_GOOD,
+}
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 
 
@@ -31,12 +37,16 @@ def as_log(
     told: Iterable[tuple[str, str]],
     subjects: Mapping[str, str],
     first_bad: str = "",
+    remark: str = "",
 ) -> str:
     """Return a log that ``git bisect replay`` takes.
 
     :param told: a term, good, bad or skip, and a commit, in the order of the search.
     :param first_bad: the culprit, where it was found.
+    :param remark: stands in its place where there is nothing that git could search for.
     """
+    if remark:
+        return f"# {remark}\n"
 
     def about(commit: str) -> str:
         subject = "".join(letter for letter in subjects.get(commit, "") if letter.isprintable())
@@ -91,16 +101,23 @@ def _said(
 
 
 def _started(rest: list[str], terms: dict[str, str]) -> list[tuple[str, str]]:
-    """Take in the terms of ``git bisect start``, and return the ends that it was given."""
+    """Take in the terms of ``git bisect start``, and return the ends that it was given.
+
+    The first of them is the bad one. An end by another name than its hash is left out: a branch
+    may be another one by now.
+    """
     ends = []
-    for word in rest:
-        name, _, value = word.partition("=")
-        if name in {"--term-new", "--term-bad"}:
-            terms[value] = TOLD_BAD
-        elif name in {"--term-old", "--term-good"}:
-            terms[value] = TOLD_GOOD
+    words = iter(rest)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name in _NAMING:
+            terms[value if equals else next(words, "")] = _NAMING[name]
         elif word == "--":
             break
-        elif _COMMIT.fullmatch(word):
+        elif not word.startswith("-"):
             ends.append(word)
-    return [(TOLD_GOOD if number else TOLD_BAD, one) for number, one in enumerate(ends)]
+    return [
+        (TOLD_GOOD if number else TOLD_BAD, one)
+        for number, one in enumerate(ends)
+        if _COMMIT.fullmatch(one)
+    ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ksuite.measure.verdict import Verdict, overall
@@ -29,6 +30,7 @@ EXPECTED = ("ok", "XFAIL")
 OF_BASE = ("ok", "SKIP")
 """What only the base gets wrong counts neither way."""
 VERSION = "KTAP version 1"
+_DIRECTIVE = re.compile(r"\W*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)", re.IGNORECASE)
 INDENT = "  "
 
 
@@ -65,8 +67,9 @@ def _line(number: int, name: str, outward: tuple[str, str], data: str) -> str:
 
 
 def _data(verdict: Verdict, why: str) -> str:
-    # A directive of the same name says it already.
-    return why if verdict in {Verdict.PASS, OUTWARD[verdict][1]} else f"verdict={verdict} {why}"
+    # A directive of the same name says it already; without one somebody's words could be one.
+    said = verdict == OUTWARD[verdict][1] or (verdict is Verdict.PASS and not _DIRECTIVE.match(why))
+    return why if said else f"verdict={verdict} {why}"
 
 
 def _diagnostics(case: Case) -> Iterable[str]:

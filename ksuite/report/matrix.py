@@ -96,6 +96,11 @@ class Run:
         return compared | {one.name: one.cost for one in self.result.measured}
 
 
+def worst_code(codes: Iterable[int]) -> int:
+    """Return the exit code of several runs; where there is none, that nothing was judged."""
+    return min(codes, key=WORST.index, default=4)
+
+
 def _kind(outcome: TestOutcome) -> str:
     if outcome.expected:
         return "expected"
@@ -117,7 +122,7 @@ class Matrix:
     @property
     def exit_code(self) -> int:
         """That of the worst run."""
-        return min((run.exit_code for run in self.runs), key=WORST.index, default=4)
+        return worst_code(run.exit_code for run in self.runs)
 
     @property
     def suites(self) -> tuple[str, ...]:

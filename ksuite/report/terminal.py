@@ -14,7 +14,7 @@ from ksuite.measure.result import BASE, CANDIDATE
 from ksuite.measure.verdict import Verdict
 from ksuite.report import cost_tables
 from ksuite.report.again import again
-from ksuite.report.cases import cases, clean, counted, run_verdict, title, titles
+from ksuite.report.cases import BAD, cases, clean, counted, run_verdict, title, titles, worse
 from ksuite.report.cost_tables import SMALLEST, STYLES, as_text, cell
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from ksuite.measure.attribution import Attribution
+    from ksuite.measure.attribution import Attribution, FunctionCost
     from ksuite.measure.result import CheckResult, NamedComparison, Subject, TestOutcome
 
 MOST_FUNCTIONS = 12
@@ -114,11 +114,14 @@ def _recalled(result: CheckResult) -> str:
 
 def _functions(outcomes: tuple[TestOutcome, ...]) -> Table:
     table = Table("function", BASE, CANDIDATE, box=box.SIMPLE_HEAD, pad_edge=False)
-    rows: dict[str, dict[str, Verdict]] = {}
+    rows: dict[str, dict[str, TestOutcome]] = {}
     for outcome in outcomes:
         if outcome.variant:
-            rows.setdefault(outcome.test, {})[outcome.variant] = outcome.verdict
-    for test, verdicts in rows.items():
+            row = rows.setdefault(outcome.test, {})
+            # Two files may have a test of one name.
+            row[outcome.variant] = worse(row.get(outcome.variant), outcome)
+    for test, row in rows.items():
+        verdicts = {variant: outcome.verdict for variant, outcome in row.items()}
         table.add_row(Text(title(test)), *(cell(verdicts.get(name)) for name in (BASE, CANDIDATE)))
     return table
 
@@ -138,10 +141,14 @@ def _passes(named: NamedComparison) -> bool:
     return named.comparison.verdict in {Verdict.PASS, Verdict.IMPROVED}
 
 
+def changed_most(total: Attribution) -> list[FunctionCost]:
+    """Return the functions that are shown one by one."""
+    return [one for one in total.functions if abs(one.difference) >= SMALLEST][:MOST_FUNCTIONS]
+
+
 def where_changed(name: str, total: Attribution) -> Table:
     """Return where a cost changed: the functions that changed most, and all others as one row."""
-    functions = [one for one in total.functions if abs(one.difference) >= SMALLEST]
-    shown = functions[:MOST_FUNCTIONS]
+    shown = changed_most(total)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(Text(f"where {clean(name)} changed"), no_wrap=True)
     for heading in (BASE, CANDIDATE, "change"):
@@ -162,10 +169,9 @@ def _difference(base: float, candidate: float) -> tuple[str, str, str]:
 
 
 def _failures(result: CheckResult) -> list[Text]:
-    bad = (Verdict.FAIL, Verdict.ERROR, Verdict.REGRESSION, Verdict.INCOMPARABLE)
     texts = []
     for outcome in result.outcomes:
-        if outcome.verdict not in bad:
+        if outcome.verdict not in BAD:
             continue
         if outcome.variant == BASE:
             what = f"{BASE} {outcome.verdict}, without the series: {title(outcome.test)}"

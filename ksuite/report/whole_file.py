@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ksuite.errors import InfrastructureError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write_json(data: Any, path: Path, *, replace: bool = True) -> None:
@@ -34,12 +33,33 @@ def must_be_writable(directory: Path) -> None:
 
 
 def write_text(text: str, path: Path, *, replace: bool = True) -> None:
-    """Write a text.
+    """Write a text; into what is no regular file, such as a FIFO, as into a stream.
 
     :param replace: what is there already.
     :raises FileExistsError: it must not, and somebody else was first.
     :raises InfrastructureError: the file can't be written.
     """
+    if replace:
+        try:
+            if _is_stream(path):
+                path.write_text(text, encoding="utf-8")
+                return
+        except OSError as error:
+            raise InfrastructureError(f"can't write {path}: {error.strerror}") from error
+        # A link stays one.
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    _write_whole(text, path, replace=replace)
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _write_whole(text: str, path: Path, *, replace: bool) -> None:
     temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         with temporary.open("w", encoding="utf-8") as stream:

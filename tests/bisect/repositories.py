@@ -38,6 +38,8 @@ HARMLESS = (
     "drivers/vhost/net.c",
 )
 NOT_COMPILED = ("drivers/vhost/test.c", "drivers/vhost/vringh.c", "net/sched/README")
+ASIDE = "/* Said on a branch. */\n"
+"""In act_mirred, below what a branch has to say and above all else: its merge tells something."""
 MESSAGE = "Mirred requires attributes to be passed"
 """What nobody is told who passes them: other code, and the same cost."""
 
@@ -106,7 +108,7 @@ def make(
         if chance.random() < 0.05 and not stream.branches:
             stream.fork()
         elif stream.branches and chance.random() < 0.3:
-            stream.commit(_comment(chance, "drivers/vhost/vhost.h"), branch=True)
+            stream.commit(_aside(chance), branch=True)
         if stream.branches and chance.random() < 0.15:
             stream.merge()
     if stream.branches:
@@ -156,11 +158,14 @@ class _Stream:
         self.branches.append((self._tip, dict(self._files)))
 
     def merge(self) -> None:
-        """Take in what the branch has, which the main line has left alone."""
+        """Take in what the branch has, in a file and in lines that the main line leaves alone."""
         tip, files = self.branches.pop()
         if tip == self._tip:
             return
+        head, mark, _ = files[MIRRED].rpartition(ASIDE)
+        rest = self._files[MIRRED].rpartition(ASIDE)[2]
         taken = {"drivers/vhost/vhost.h": files["drivers/vhost/vhost.h"]}
+        taken[MIRRED] = f"{head}{mark}{rest}"
         self._write(
             "Merge a branch", _difference(self._files, self._files | taken), [self._tip, tip]
         )
@@ -220,6 +225,21 @@ def _comment(chance: random.Random, file: str) -> Edit:
     def edit(files: Files) -> str:
         files[file] = f"{files.get(file, '')}/* Remark {number}. */\n"
         return f"{file}: remark {number}"
+
+    return edit
+
+
+def _aside(chance: random.Random) -> Edit:
+    """Return what is done on a branch."""
+    if chance.random() < 0.5:
+        return _comment(chance, "drivers/vhost/vhost.h")
+    number = chance.randrange(10**6)
+
+    def edit(files: Files) -> str:
+        files[MIRRED] = (
+            f"/* Remark {number}. */\n{'' if ASIDE in files[MIRRED] else ASIDE}{files[MIRRED]}"
+        )
+        return f"{MIRRED}: remark {number} on a branch"
 
     return edit
 

@@ -268,6 +268,7 @@ SOME_VHOST, SOME_TC, SOME_OVS = "bursts or every_size", "test_mirred", "test_act
 HARMLESS = {
     "harmless-comment": ("vhost", 6, SOME_VHOST),
     "harmless-rename": ("vhost", 6, SOME_VHOST),
+    "harmless-shared-header": ("vhost", 6, SOME_VHOST),
     "harmless-reorder": ("vhost", 6, SOME_VHOST),
     "harmless-mirred-reorder": ("tc", 12, SOME_TC),
     "harmless-ovs-reorder": ("ovs", 7, SOME_OVS),

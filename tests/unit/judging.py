@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ksuite import pytest_plugin, pytest_workers
+from ksuite import pytest_gate, pytest_workers
 from ksuite.campaigns.options import CheckOptions
 from ksuite.dut import loops
 from ksuite.dut.sizes import FRAME_BYTES
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ksuite.campaigns.bench import Prepared
     from ksuite.campaigns.costs import CostRequest
+    from ksuite.campaigns.gate_check import Asked
     from ksuite.campaigns.suites import Suite
     from ksuite.measure.result import Subject
     from ksuite.measure.verdict import Comparison
@@ -199,9 +200,27 @@ class StubCheck:
         return result().subject
 
 
+class StubGateCheck(StubCheck):
+    """In the place of `GateCheck`."""
+
+    def __init__(
+        self,
+        options: CheckOptions,
+        asked: Asked,
+        suites: Sequence[Suite],
+        _progress: Callable[[str], None],
+    ) -> None:
+        assert [suite.name for suite in suites] == ["tests"]
+        assert asked.file.name == "mine"
+        self.suites = suites
+        self.stub.options.append(options)
+        self.bench = StubBench(PREPARED, options)
+
+
 def new_stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     """Let checks of this process, and benches of its own as a worker, be stubs."""
-    monkeypatch.setattr(pytest_plugin, "Check", StubCheck)
+    monkeypatch.setattr(pytest_gate, "Check", StubCheck)
+    monkeypatch.setattr(pytest_gate, "GateCheck", StubGateCheck)
     monkeypatch.setattr(pytest_workers, "Bench", StubBench)
     # A stub's scenarios are the changes of their costs.
     monkeypatch.setattr(loops, "size_of", lambda _scenario: FRAME_BYTES)

@@ -270,3 +270,10 @@ def test_chart_of_what_is_no_result(ksuite: Callable[..., Run], tmp_path: Path) 
     code, _, err = ksuite("chart", tmp_path / "result.json")
     assert code == ExitCode.USAGE
     assert "result.json" in err
+
+
+def test_commands_that_run_no_suite_do_without_pytest() -> None:
+    """``ksuite doctor`` has to say that it is missing, and nobody has to wait for it."""
+    look = "import sys, ksuite.cli; print({'pytest', 'readline'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"

@@ -4,56 +4,30 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ksuite import cli_bisect
 from ksuite.campaigns.options import Build
-from ksuite.campaigns.quest import Quest
+from ksuite.campaigns.quest import Ground, Quest
 from ksuite.cli import main
-from ksuite.errors import InfrastructureError, NothingToCompare
+from ksuite.errors import (
+    DoesNotCompile,
+    DutError,
+    InfrastructureError,
+    KernelFault,
+    NothingToCompare,
+    UserError,
+)
 from ksuite.machines.machine import Clock
-from ksuite.measure.finding import TOLD_BAD, Outcome
-from tests.unit.report.test_bisection import FOUND, NONE, A, C, seen
+from ksuite.measure.finding import TOLD_BAD, Outcome, Seen, Step
+from tests.unit.bisecting import GROUND, Stub, bisect, commit, new_tree
+from tests.unit.report.test_bisection import FOUND, NONE, C, seen
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class Stub:
-    """Stands for a campaign: notes what it is asked, and finds what a test wants."""
-
-    def __init__(self) -> None:
-        self.quests: list[Quest] = []
-        self.known: list[dict[str, Any]] = []
-        self.finds: Any = FOUND
-        self.sees = [seen(A, 6000.0), seen(C, 6060.0)]
-
-    def __call__(self, quest: Quest, known: Any, keep: Any = None, progress: Any = None) -> Stub:
-        del progress
-        self.quests.append(quest)
-        self.known.append(dict(known))
-        self._keep = keep
-        return self
-
-    def run(self) -> Any:
-        so_far = {}
-        for one in self.sees:
-            so_far[one.revision] = one
-            self._keep(so_far)
-        return self._answer()
-
-    def judge(self, commit: str) -> Any:
-        self.judged = commit
-        return self._answer()
-
-    def _answer(self) -> Any:
-        if isinstance(self.finds, Exception):
-            raise self.finds
-        return self.finds
 
 
 @pytest.fixture
@@ -65,18 +39,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    top = tmp_path / "tree"
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(top)]
-    subprocess.run(["git", "init", "-q", str(top)], check=True)
-    for name in ("old", "new"):
-        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", name], check=True)
-        subprocess.run([*git, "tag", name], check=True)
-    return top
-
-
-def bisect(tmp_path: Path, tree: Path, *more: str) -> int:
-    ends = ["--tree", str(tree), "--good", "old", "--bad", "new", "--scenario", "tc_redirect"]
-    return main(["bisect", *ends, "--output", str(tmp_path / "out"), *more])
+    return new_tree(tmp_path / "tree")
 
 
 def test_quest_has_commits_for_ends(stub: Stub, tmp_path: Path, tree: Path) -> None:
@@ -124,10 +87,21 @@ def test_all_that_was_found_is_written(
 def test_exit_codes(stub: Stub, tmp_path: Path, tree: Path, outcome: Outcome, code: int) -> None:
     stub.finds = replace(NONE, outcome=outcome)
     assert bisect(tmp_path, tree) == code
+    log = (tmp_path / "out" / "bisect.log").read_text()
+    nothing = outcome in {Outcome.NONE, Outcome.DRIFT}
+    assert ("git bisect" in log) is not nothing, "git would search where there is no step"
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(InfrastructureError("disk full"), 3), (NothingToCompare("alike"), 4)]
+    ("error", "code"),
+    [
+        (InfrastructureError("disk full"), 3),
+        (NothingToCompare("alike"), 4),
+        # What is a verdict elsewhere is none here.
+        (DoesNotCompile("dev.c:1: error"), 4),
+        (KernelFault("panic", "Kernel panic"), 4),
+        (DutError("mirred: Invalid argument"), 4),
+    ],
 )
 def test_errors(stub: Stub, tmp_path: Path, tree: Path, error: Exception, code: int) -> None:
     stub.finds = error
@@ -144,6 +118,105 @@ def test_it_goes_on_with_what_was_seen(stub: Stub, tmp_path: Path, tree: Path) -
     first, again = stub.quests
     assert again == first
     assert stub.known[1] == {one.revision: one for one in stub.sees}
+    assert stub.grounds == [Ground(), GROUND]
+
+
+def test_what_was_begun_there_before_is_over(stub: Stub, tmp_path: Path, tree: Path) -> None:
+    """Also where nothing was seen yet."""
+    stub.finds = InfrastructureError("killed")
+    stub.state = tmp_path / "out" / "state.json"
+    assert bisect(tmp_path, tree) == 3
+    stub.sees = []
+    assert bisect(tmp_path, tree, "--drop", "2") == 3
+    begun = json.loads(stub.before[1])
+    assert begun["quest"]["drop_percent"] == pytest.approx(2.0)
+    assert begun["seen"] == []
+    assert main(["bisect", "--resume", "--output", str(tmp_path / "out")]) == 3
+    assert stub.quests[2] == stub.quests[1]
+    # There is no range between these, and so nothing else was begun.
+    assert bisect(tmp_path, tree, "--good", "new", "--bad", "old") == 3
+    assert stub.before[3] == stub.before[2]
+
+
+@pytest.mark.parametrize(
+    "more", [["--drop", "1"], ["--clock", "instructions"], ["--build", "auto"], ["x.mbox"]]
+)
+def test_what_goes_on_takes_no_other_options(
+    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert bisect(tmp_path, tree) == 0
+    again = ["bisect", "--resume", "--output", str(tmp_path / "out")]
+    assert main([*again, *more]) == 2
+    said = capsys.readouterr().err
+    assert more[0] in said or "SERIES" in said
+    assert len(stub.quests) == 1
+    assert main([*again, "--budget", "900"]) == 0
+    assert stub.quests[1] == replace(stub.quests[0], budget_minutes=900.0)
+
+
+def test_what_was_measured_is_worth_more_than_what_a_log_says(
+    stub: Stub, tmp_path: Path, tree: Path
+) -> None:
+    middle = commit(tree, "middle")
+    stub.sees = [*stub.sees, seen(middle, 6060.0)]
+    assert bisect(tmp_path, tree) == 0
+    log = tmp_path / "log"
+    log.write_text(f"git bisect bad {middle}\n", encoding="utf-8")
+    asked = ["--resume", "--replay", str(log), "--output", str(tmp_path / "out")]
+    assert main(["bisect", *asked]) == 0
+    assert stub.known[1][middle].costs
+
+
+def test_series_is_found_from_elsewhere(
+    stub: Stub, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert bisect(tmp_path, tree, "--series", "own.mbox") == 0
+    assert bisect(tmp_path, tree, "--series", "tree:old..new") == 0
+    assert [quest.series for quest in stub.quests] == [
+        str(tmp_path / "own.mbox"),
+        f"{tmp_path / 'tree'}:old..new",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("distro", "distro"),
+        ("debian:6.12", "debian:6.12"),
+        ("", ""),
+        ("tree", "{}/tree"),
+        ("tree@v6.12", "{}/tree@v6.12"),
+        ("a/bzImage,modules", "{0}/a/bzImage,{0}/modules"),
+        ("nothing-of-the-kind", "nothing-of-the-kind"),
+    ],
+)
+def test_kernel_is_found_from_elsewhere(
+    stub: Stub,
+    tmp_path: Path,
+    tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    kept: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert bisect(tmp_path, tree, "--kernel", given) == 0
+    assert stub.quests[0].kernel == kept.format(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (replace(GROUND, kernel="6.1.0-2 (6.1.2-1)"), r"on 6\.1\.0-1 .* is 6\.1\.0-2"),
+        (replace(GROUND, series="cd" * 32), "other patches"),
+        (replace(GROUND, guest="ef" * 32), "by another ksuite"),
+    ],
+)
+def test_it_does_not_go_on_on_other_ground(now: Ground, said: str) -> None:
+    GROUND.must_be(GROUND)
+    Ground().must_be(now)
+    with pytest.raises(UserError, match=said):
+        GROUND.must_be(now)
 
 
 def test_nothing_to_go_on_with(stub: Stub, tmp_path: Path) -> None:
@@ -155,30 +228,47 @@ def test_nothing_to_go_on_with(stub: Stub, tmp_path: Path) -> None:
     assert stub.quests == []
 
 
-def test_what_git_has_logged_is_taken_over(stub: Stub, tmp_path: Path, tree: Path) -> None:
+def test_what_git_has_logged_is_taken_over(
+    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the range; a hash may be abbreviated."""
     log = tmp_path / "log"
-    log.write_text(f"git bisect start\ngit bisect bad {C}\n", encoding="utf-8")
+    middle, new = (commit(tree, name) for name in ("middle", "new"))
+    said = [f"start main {commit(tree, 'old')}", f"bad {middle[:9]}", f"good {C}", f"bad {new}"]
+    log.write_text("".join(f"git bisect {one}\n" for one in said), encoding="utf-8")
     assert bisect(tmp_path, tree, "--replay", str(log)) == 0
-    assert {name: one.result for name, one in stub.known[0].items()} == {C: TOLD_BAD}
+    assert {name: one.result for name, one in stub.known[0].items()} == {middle: TOLD_BAD}
+    assert f"not in the range, and passed over: {C[:12]}\n" in capsys.readouterr().err
+
+
+def test_log_is_of_commits(stub: Stub, tmp_path: Path) -> None:
+    asked = ["a.mbox", "--scenario", "tc_redirect", "--replay", str(tmp_path / "log")]
+    assert main(["bisect", *asked, "--output", str(tmp_path / "out")]) == 2
+    assert stub.quests == []
+
+
+def test_series_of_which_nothing_was_measured(stub: Stub, tmp_path: Path, tree: Path) -> None:
+    before = seen("0", 6000.0)
+    broken = [Step(str(n), "0", "x", before, Seen(str(n), "does not compile")) for n in (1, 2)]
+    stub.finds = replace(NONE, outcome=Outcome.SERIES, steps=tuple(broken))
+    assert bisect(tmp_path, tree) == 4
+    measured = Step("3", "0", "x", before, seen("3", 6000.0))
+    stub.finds = replace(NONE, outcome=Outcome.SERIES, steps=(*broken, measured))
+    assert bisect(tmp_path, tree) == 0
+    stub.finds = replace(NONE, outcome=Outcome.SERIES)
+    assert bisect(tmp_path, tree) == 4
 
 
 @pytest.mark.parametrize(
-    ("found", "code"),
-    [
-        (1, 1),
-        (-1, 0),
-        (0, 125),
-        (InfrastructureError("no guest"), 131),
-        (NothingToCompare("alike"), 132),
-        # Python's own exit code is 1, and git would take that for bad.
-        (RuntimeError("a bug of ours"), 131),
-    ],
+    ("place", "said"), [("none", "no such directory"), (".", "not a git tree")]
 )
-def test_step_of_git(stub: Stub, tmp_path: Path, tree: Path, found: Any, code: int) -> None:
-    stub.finds = found
-    assert bisect(tmp_path, tree, "--run-step") == code
-    head = ["git", "-C", str(tree), "rev-parse", "HEAD"]
-    assert stub.judged == subprocess.check_output(head, text=True).strip()
+def test_what_is_no_tree(
+    stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, said: str
+) -> None:
+    assert bisect(tmp_path, tmp_path / place) == 2
+    assert said in capsys.readouterr().err
+    assert bisect(tmp_path, tmp_path / place, "--run-step") == 130
+    assert stub.quests == []
 
 
 @pytest.mark.parametrize(
@@ -191,6 +281,11 @@ def test_step_of_git(stub: Stub, tmp_path: Path, tree: Path, found: Any, code: i
         (["a.mbox", "--series", "b.mbox", "--scenario", "tc_redirect"], "goes with --tree"),
         (["a.mbox", "--tree", ".", "--scenario", "tc_redirect"], "or a range of --tree"),
         (["a.mbox", "--scenario", "tc_function"], "is not one cost"),
+        (["a.mbox", "--scenario", "tc_redirect", "--clock", "wall"], "one boot of each says"),
+        *(
+            (["a.mbox", "--check", "test_action", *more], "--check has no cost")
+            for more in (["--clock", "wall"], ["--drop", "1"], ["--size", "64"])
+        ),
     ],
 )
 def test_what_makes_no_sense(

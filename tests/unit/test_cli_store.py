@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksuite.errors import ExitCode
+from ksuite.kernels import held
 from ksuite.kernels.locks import shared
 from ksuite.kernels.store import Store
 
@@ -39,6 +40,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a store with an old thing and a new one of each kind: of 2 MB, of 2 MB, and small."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr(held, "SOCKET_PATH_CHARACTERS", 500)
     monkeypatch.setenv("KSUITE_STORE", str(tmp_path / "store"))
     store = Store.default()
     for kind in KINDS:
@@ -177,4 +179,20 @@ def test_kernels_in_use_are_kept(ksuite: Callable[..., Run], store: Store) -> No
     ]
     ksuite("kernels", "prune", "built")
     assert not area.exists()
+    assert there(store) == EVERYTHING
+
+
+def test_verify(ksuite: Callable[..., Run], store: Store) -> None:
+    assert ksuite("kernels", "verify") == (0, [f"6 entries of {store.root}: all whole"], "")
+    (store.root / "tree" / "old" / "file").write_bytes(b"")
+    (store.root / ".tmp" / "half").mkdir()
+    code, lines, complaint = ksuite("kernels", "verify")
+    assert code == ExitCode.INFRASTRUCTURE
+    assert complaint == ""
+    remedy = "remove it: it is made anew when it is needed"
+    assert lines == [
+        f"{store.root}/.tmp/half: left by a killed process; `ksuite store prune` removes it",
+        f"{store.root}/tree/old: file has 0 bytes of 2,000,000; {remedy}",
+        f"6 entries of {store.root}: 2 things are not as they should be",
+    ]
     assert there(store) == EVERYTHING

@@ -43,6 +43,12 @@ def test_how_pytest_ends(place: Path, tests: str, code: int) -> None:
     assert run(place) == code
 
 
+def test_file_of_somebodys_that_can_not_be_imported(place: Path) -> None:
+    (place / "ksuite.toml").write_text('[module]\nname = "mine"\n', encoding="utf-8")
+    (place / "test_it.py").write_text("import no_such_module", encoding="utf-8")
+    assert run(place, "--ks-gate", str(place)) == 2
+
+
 def test_unknown_option(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(place, "--ks-no-such-option") == 2
     assert "--ks-no-such-option" in capsys.readouterr().err

@@ -183,8 +183,8 @@ def test_collecting_builds_nothing(workers: Judge) -> None:
     assert "2 tests collected" in workers.text
 
 
-def test_tests_say_which_suites_they_are_of() -> None:
+def test_tests_say_which_suites_they_are_of(pytestconfig: pytest.Config) -> None:
     nodes = ["tests/vhost/test_a.py::test_a[x/y::z]", "tests/elsewhere/test_b.py::test_b"]
-    assert [suite.name for suite in suites_of(nodes)] == ["vhost"]
-    assert suites_of(["test_a.py::test_vhost"]) == []
-    assert suites_of([]) == []
+    assert [suite.name for suite in suites_of(pytestconfig, nodes)] == ["vhost"]
+    assert suites_of(pytestconfig, ["test_a.py::test_vhost"]) == []
+    assert suites_of(pytestconfig, []) == []

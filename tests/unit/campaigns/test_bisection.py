@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import math
+import random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ksuite.campaigns.bisection import Bisection
 from ksuite.measure.finding import Outcome
 from tests.unit.campaigns.histories import GOOD, LEVEL, Knowing, branching, graph, line
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 DROP = 0.003
 
@@ -168,3 +173,103 @@ def test_merge_itself_is_the_culprit() -> None:
     search = Bisection(revisions, Knowing(revisions, {"merge": 60.0}), DROP)
     assert search.run() is Outcome.CULPRIT
     assert (search.steps[0].revision, search.steps[0].parent) == ("merge", "a")
+
+
+def two_branches(length: int, steps: dict[str, float], skips: Collection[str] = ()) -> Bisection:
+    """Return a search in two branches that are merged, and go on."""
+    parents: dict[str, tuple[str, ...]] = {"root": (GOOD,)}
+    for side in "ab":
+        names = ["root", *(f"{side}{number}" for number in range(length))]
+        parents |= {name: (names[at],) for at, name in enumerate(names[1:])}
+    parents |= {"merge": (f"a{length - 1}", f"b{length - 1}"), "last": ("merge",)}
+    revisions = graph(list(parents), parents)
+    return Bisection(revisions, Knowing(revisions, steps, skips), DROP)
+
+
+@pytest.mark.parametrize(
+    ("steps", "largest"),
+    [
+        ({"a1": 60.0, "b1": 60.0}, {"a1", "b1"}),
+        ({"a1": 60.0, "b3": 70.0}, {"b3"}),
+        ({"a1": 70.0, "b3": 60.0}, {"a1"}),
+        ({"a1": 60.0, "b1": 60.0, "merge": 80.0}, {"merge"}),
+        ({"a1": 60.0, "b1": 60.0, "merge": 30.0}, {"a1", "b1"}),
+        ({"root": 40.0, "a1": 60.0, "b1": 60.0}, {"a1", "b1"}),
+    ],
+)
+def test_merge_is_not_blamed_for_what_it_merges(steps: dict[str, float], largest: set[str]) -> None:
+    search = two_branches(6, steps)
+    assert search.run() is Outcome.STEPS
+    assert search.steps[0].revision in largest
+    known = {step.revision: step.difference for step in search.steps}
+    assert known == pytest.approx({name: steps[name] for name in known})
+    left = sum(one.change for one in search.open) * LEVEL
+    assert left + sum(known.values()) == pytest.approx(sum(steps.values()), abs=DROP * LEVEL)
+
+
+def test_what_is_left_goes_on_from_what_comes_before_it() -> None:
+    """No revision of one branch comes before the other's."""
+    search = two_branches(6, {"a1": 60.0, "b1": 60.0})
+    search.run()
+    [left] = search.open
+    assert left.good in {GOOD, "root"}
+    assert left.bad[0] != search.steps[0].revision[0]
+
+
+def test_branches_that_drift_together() -> None:
+    search = two_branches(6, {"a1": 12.0, "b1": 12.0})
+    assert search.run() is Outcome.DRIFT
+    assert search.steps == []
+
+
+def test_merge_whose_sides_begin_where_nothing_can_be_measured() -> None:
+    """It may be the root, or both branches: nothing tells them apart."""
+    search = two_branches(6, {"a1": 60.0, "b1": 60.0}, {"root"})
+    assert search.run() is Outcome.SUSPECTS
+    assert {"merge", "a1", "b1"} <= set(search.suspects)
+    # Where the sides are as the good end there is nothing to be told apart.
+    search = two_branches(6, {"merge": 60.0}, {"root"})
+    assert search.run() is Outcome.CULPRIT
+    assert search.steps[0].revision == "merge"
+
+
+def test_merge_of_what_was_merged_both_ways() -> None:
+    """Its sides begin after two revisions, neither of which comes before the other."""
+    parents: dict[str, tuple[str, ...]] = {"a": (GOOD,), "b": (GOOD,), "ab": ("a", "b")}
+    parents |= {"ba": ("b", "a"), "left": ("ab",), "right": ("ba",), "last": ("left", "right")}
+    revisions = graph(list(parents), parents)
+    for steps in ({"a": 20.0, "b": 30.0, "last": 90.0}, {"left": 70.0}, {"a": 60.0}):
+        search = Bisection(revisions, Knowing(revisions, steps), DROP)
+        assert search.run() in {Outcome.CULPRIT, Outcome.STEPS}
+        largest = max(steps, key=lambda name: steps[name])
+        assert search.steps[0].revision == largest
+        assert search.steps[0].difference == pytest.approx(steps[largest])
+
+
+def test_culprit_whose_parent_can_not_be_measured() -> None:
+    revisions = line(100, telling=[*range(54), 55, *range(60, 100)])
+    search = Bisection(revisions, Knowing(revisions, {"c55": 60.0}, {"c54"}), DROP)
+    assert search.run() is Outcome.CULPRIT
+    [step] = search.steps
+    assert step.revision == "c55"
+    assert step.difference == pytest.approx(60.0)
+
+
+def test_parent_that_can_not_be_measured_is_no_reference() -> None:
+    parents = {"a": (GOOD,), "b": (GOOD,), "merge": ("a", "b"), "after": ("merge",)}
+    revisions = graph(list(parents), parents, frozenset({"b", "merge", "after"}))
+    search = Bisection(revisions, Knowing(revisions, {"merge": 60.0}, {"a"}), DROP)
+    assert search.run() is not Outcome.DRIFT
+    assert "merge" in {*search.suspects, *(step.revision for step in search.steps)}
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_three_steps_anywhere_among_branches(seed: int) -> None:
+    """Whatever else is found of it, each step is one, and none is larger than the largest."""
+    chance = random.Random(seed)  # noqa: S311 (no secret)
+    revisions = branching(1000 + seed, 80)
+    steps = {name: chance.uniform(20.0, 90.0) for name in chance.sample(revisions.names, 3)}
+    search = Bisection(revisions, Knowing(revisions, steps), DROP)
+    assert search.run() in {Outcome.STEPS, Outcome.CULPRIT}
+    for step in search.steps:
+        assert step.difference == pytest.approx(steps[step.revision])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ksuite.campaigns import check as module
+from ksuite.campaigns import trial
 from ksuite.campaigns.building import Builder, Variants
 from ksuite.campaigns.check import Check
 from ksuite.campaigns.options import Build, CheckOptions
@@ -192,7 +193,7 @@ def panics(monkeypatch: pytest.MonkeyPatch) -> None:
         if kernel.name == "panics":
             raise KernelFault("panic", "Attempted to kill init!", "[ 1.0] the console")
 
-    monkeypatch.setattr(module, "snapshot_of", snapshot_of)
+    monkeypatch.setattr(trial, "snapshot_of", snapshot_of)
 
 
 @pytest.mark.usefixtures("panics")
@@ -221,7 +222,7 @@ def test_kernel_that_does_not_boot(
     [
         (CANDIDATE, GuestNotReady("no agent within 300 s"), DoesNotBoot, 1),
         (CANDIDATE, InfrastructureError("no room for it"), InfrastructureError, 3),
-        (BASE, GuestNotReady("no agent within 300 s"), InfrastructureError, 3),
+        (BASE, GuestNotReady("no agent within 300 s"), GuestNotReady, 3),
     ],
 )
 def test_kernel_that_says_nothing(
@@ -237,7 +238,7 @@ def test_kernel_that_says_nothing(
         if kernel.name == "mute":
             raise fault
 
-    monkeypatch.setattr(module, "snapshot_of", snapshot_of)
+    monkeypatch.setattr(trial, "snapshot_of", snapshot_of)
     check = Check(CheckOptions(""), [VHOST])
     kernels = dict.fromkeys(VARIANTS, check.source)
     kernels[broken] = replace(check.source, name="mute")

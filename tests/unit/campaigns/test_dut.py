@@ -11,7 +11,7 @@ import pytest
 
 from ksuite.campaigns.dut import LiveDut
 from ksuite.dut import modules, setup
-from ksuite.errors import DutError, InfrastructureError, KernelFault, KsuiteError
+from ksuite.errors import DutError, GuestNotReady, InfrastructureError, KernelFault, KsuiteError
 from tests.unit.campaigns.guests import GONE, IN_USE, PANIC, RELEASE, Guest, Guests, break_off, work
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_fault_while_a_variant_is_loaded(lab: Lab) -> None:
 
 def test_kernel_that_breaks_before_any_module_is_no_fault_of_the_series(lab: Lab) -> None:
     lab.guests.trouble[setup.settle] = PANIC
-    with pytest.raises(InfrastructureError, match="broke by itself"):
+    with pytest.raises(GuestNotReady, match="broke by itself"):
         lab.dut.use("candidate")
     assert lab.guests[0].closed
 

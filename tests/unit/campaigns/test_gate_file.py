@@ -74,6 +74,35 @@ def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, said: str) -> No
         read_gate_file(written(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"x = {'[' * 20_000}", "can't be read: maximum recursion depth"),
+        ('[module]\nname = "a"\nkbuild = "loop"', "loop is no place: Symlink loop"),
+        (f'[module]\nname = "a"\nkbuild = "{"k" * 300}"', "k is no place: .*File name too long"),
+        (f'[module]\nname = "a"\n[baseline]\ndirectory = "{"k" * 300}"', "k is no place"),
+    ],
+    ids=["nested", "loop", "long", "long baseline"],
+)
+def test_what_no_one_can_follow_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match=said):
+        read_gate_file(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["loop", "k" * 300])
+def test_directory_that_no_one_can_follow(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="can't be read"):
+        read_gate_file(tmp_path / name)
+
+
+def test_kernels_that_find_bugs_are_known(tmp_path: Path) -> None:
+    names = '["distro+debug", "debian:6.12+debug"]'
+    path = written(tmp_path, f'[module]\nname = "a"\n[kernels]\nrun = {names}')
+    assert read_gate_file(path).kernels == ("distro+debug", "debian:6.12+debug")
+
+
 def test_missing_file_is_said_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="ksuite gate init"):
         read_gate_file(tmp_path)

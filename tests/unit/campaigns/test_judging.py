@@ -101,6 +101,7 @@ def test_what_can_not_be_built_is_neither_good_nor_bad(trouble: Exception, resul
     seen = one.see("a")
     assert (seen.result, seen.cost) == (result, None)
     assert str(trouble) in seen.why
+    assert ("--build full" in seen.why) is isinstance(trouble, NeedsFullBuild)
     assert one.side(seen, one.see("g"), one.see("b")) == 0
     one.see("a")
     assert fakes.built.count("a") == 1

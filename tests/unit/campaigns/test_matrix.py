@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,6 @@ from ksuite.campaigns.matrix import run_all
 from ksuite.errors import InfrastructureError
 from ksuite.report import json_file
 from tests.unit.measure.samples import result
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RUNNER = """
 import json, os, shutil, signal, sys, time
@@ -112,6 +111,27 @@ def test_run_that_leaves_nothing(runner: Runner, tmp_path: Path) -> None:
     assert "debian-5.10-tc.log" in run.error
 
 
+@pytest.mark.parametrize(
+    ("code", "told", "why"),
+    [(4, 4, "there is no test"), (2, 2, "could not be collected"), (1, 3, "ended with 1")],
+)
+def test_run_that_leaves_nothing_says_what_it_printed(
+    runner: Runner, tmp_path: Path, code: int, told: int, why: str
+) -> None:
+    runner.does(f"print('x\\n' * 10_000 + 'E   No module \\x1b[2J', flush=True); sys.exit({code})")
+    (run,) = run_all(KERNELS[:1], {"tc": []}, tmp_path)
+    assert (run.exit_code, run.result) == (told, None)
+    assert why in run.error
+    lines = run.error.splitlines()
+    assert lines[1].startswith("E   No module")
+    assert "\x1b" not in run.error
+    assert len(lines) == 2
+    runner.does(f"print('x\\n' * 100_000 + 'the last', flush=True); sys.exit({code})")
+    (run,) = run_all(KERNELS[:1], {"tc": []}, tmp_path)
+    lines = run.error.splitlines()
+    assert (lines[-1], len(lines)) == ("the last", matrix.LAST_LINES + 1)
+
+
 def test_run_that_was_interrupted_ends_the_matrix(runner: Runner, tmp_path: Path) -> None:
     runner.does("sys.exit(130)")
     with pytest.raises(KeyboardInterrupt):
@@ -135,6 +155,31 @@ def test_interrupt_reaches_the_run(runner: Runner, tmp_path: Path) -> None:
         signal.signal(signal.SIGUSR1, before)
     log = (tmp_path / "debian-5.10-vhost.log").read_text(encoding="utf-8")
     assert log.endswith("ended\n")
+
+
+DAEMON = """
+import subprocess
+words = ["sh", "-c", "trap '' TERM HUP; setsid sleep {mark} & exec sleep {mark}"]
+subprocess.Popen(words, start_new_session=True)
+time.sleep(.2)
+"""
+
+
+@pytest.mark.parametrize("ending", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_nothing_that_a_run_has_started_survives_it(
+    runner: Runner, tmp_path: Path, ending: str
+) -> None:
+    mark = f"1000.{os.getpid()}"
+    with subprocess.Popen(["sleep", "1000"]) as ours:
+        runner.does(DAEMON.format(mark=mark) + ending)
+        list(run_all(KERNELS[:1], {"tc": []}, tmp_path))
+        lines = [
+            path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
+        ]
+        alive = ours.poll() is None
+        ours.kill()
+        assert alive
+        assert not [line for line in lines if mark.encode() in line]
 
 
 def test_log_that_can_not_be_written(runner: Runner, tmp_path: Path) -> None:

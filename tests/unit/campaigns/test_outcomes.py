@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ksuite.campaigns.dut import LiveDut
-from ksuite.campaigns.outcomes import Run, Told, crashed, late_faults, measured_alone
+from ksuite.campaigns.outcomes import (
+    Run,
+    Told,
+    crashed,
+    late_faults,
+    measured_alone,
+    outcome_of,
+)
 from ksuite.dut import modules
 from ksuite.errors import ExitCode, InfrastructureError, KernelFault
 from ksuite.measure.attribution import Attribution, FunctionCost
@@ -126,6 +133,21 @@ def test_failures_beside_the_series_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "code"), [(Verdict.SKIP, 3), (Verdict.INCOMPARABLE, 3), (Verdict.FAIL, 1)]
+)
+def test_failures_beside_the_series_are_told_whatever_else_there_is(
+    verdict: Verdict, code: int
+) -> None:
+    run = judged()
+    run.hear(Told("a", (outcome(verdict),)))
+    run.hear(Told(beside=True))
+    run.conclude(pytest.ExitCode.TESTS_FAILED)
+    assert run.result is not None
+    assert run.result.exit_code == code
+    assert run.result.error == "1 tests beside the series failed"
+
+
+@pytest.mark.parametrize(
     ("ended", "code"),
     [
         (pytest.ExitCode.OK, ExitCode.PASS),
@@ -150,6 +172,18 @@ def test_process_that_crashed_is_an_error_of_its_test() -> None:
     [seen] = told.outcomes
     assert (seen.test, seen.verdict) == ("test_a[candidate]", Verdict.ERROR)
     assert seen.detail == "worker 'gw0' crashed"
+
+
+def test_parameters_may_have_colons() -> None:
+    node = "tests/test_a.py::TestA::test_v6[candidate-2001:db8::1]"
+    report = pytest.TestReport(node, ("", None, ""), {}, "passed", None, "call")
+    seen = outcome_of(report, None, "candidate", None)
+    assert seen is not None
+    assert seen.test == "test_v6[2001:db8::1]"
+    assert crashed(report).outcomes[0].test == "test_v6[candidate-2001:db8::1]"
+    assert measured_alone("a.py::test_cost[x-::1]", KernelFault("oops", ""))[0].test == (
+        "test_cost[x-::1]"
+    )
 
 
 def test_base_that_breaks_alone_leaves_the_candidate_a_pass() -> None:

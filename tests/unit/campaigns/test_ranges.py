@@ -14,8 +14,10 @@ from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
 from ksuite.campaigns.revisions import ModuleRevisions
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.comparing import as_patch
+from ksuite.kernels.series import read_series
 from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store
+from ksuite.machines.image import guest_code
 from tests.bisect.repositories import MIRRED, Kind, Repository, make
 from tests.unit.kernels.test_history import Tree
 
@@ -60,6 +62,9 @@ def test_revisions_differ_in_what_their_commits_changed(repository: Repository) 
         assert len(graph.names) == repository.commits
         assert changed(found, graph.good) == {}, "it is the distro's own source"
         assert found.revisions.how == "modules act_gact, act_mirred, cls_flower"
+        assert found.ground.kernel.startswith(distro_source().release)
+        assert found.ground.guest == guest_code()
+        assert found.ground.series == ""
         last = changed(found, graph.names[-1])
         assert MIRRED in last
         assert last[MIRRED] == (repository.path / MIRRED).read_bytes()
@@ -70,7 +75,9 @@ def test_revisions_differ_in_what_their_commits_changed(repository: Repository) 
 def test_only_commits_that_change_what_is_loaded_are_telling(repository: Repository) -> None:
     with searched(repository) as found, searched(repository, loaded=None) as every:
         subjects = {found.graph.subjects[name] for name in found.graph.telling}
-        assert all(word.startswith(("act_mirred", "net/sched/")) for word in subjects)
+        merge = "Merge a branch"
+        assert all(word.startswith(("act_mirred", "net/sched/", merge)) for word in subjects)
+        assert merge in subjects, "it holds what neither of its parents does"
         assert not any("README" in word for word in subjects)
         assert any("be thorough" in word for word in subjects)
         assert len(found.graph.telling) < len(every.graph.telling) < len(every.graph.names)
@@ -84,6 +91,7 @@ def test_patches_are_put_on_top(repository: Repository, tmp_path: Path) -> None:
     head, rest = (source / path).read_bytes().split(b"\n", 1)
     patch.write_bytes(as_patch(source, {path: head + b"\n/* On top. */\n" + rest}))
     with searched(repository, replace(DISTRO, series=str(patch))) as found:
+        assert found.ground.series == read_series(str(patch)).digest
         for name in (found.graph.good, found.graph.names[-1]):
             content = changed(found, name)[path]
             assert content is not None

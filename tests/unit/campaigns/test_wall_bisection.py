@@ -10,7 +10,8 @@ import pytest
 from ksuite.campaigns.wall_bisection import MOST_ODDS, Ends, WallBisection
 from ksuite.measure.cost import Cost
 from ksuite.measure.finding import MEASURED, SKIPPED, Outcome, Seen
-from tests.unit.campaigns.histories import LEVEL, Knowing, branching, line
+from ksuite.measure.statistics import FEWEST_GUESTS
+from tests.unit.campaigns.histories import GOOD, LEVEL, Knowing, branching, graph, line
 from tests.unit.measure.samples import FINGERPRINT
 
 DROP = 0.01
@@ -47,9 +48,9 @@ def search(judge: Noisy, confidence: float = 0.95, budget: float = 1e9) -> WallB
 
 
 def test_culprits_are_right_as_often_as_it_says() -> None:
-    """40 histories; noise of 2 % hides a step of 5 % from any single boot, often enough."""
+    """20 histories; noise of 2 % hides a step of 5 % from any single boot, often enough."""
     right, boots = 0, 0
-    for seed in range(40):
+    for seed in range(20):
         revisions = branching(seed, 60)
         culprit = revisions.names[seed * 7 % 60]
         judge = Noisy(revisions, {culprit: 0.05 * LEVEL}, seed=seed, spread=0.02)
@@ -58,8 +59,51 @@ def test_culprits_are_right_as_often_as_it_says() -> None:
         assert one.confidence >= 0.95
         right += one.suspects == (culprit,)
         boots += judge.boots
-    assert right >= 36
-    assert boots / 40 < 60
+    assert right == 20
+    assert boots / 20 < 80
+
+
+def test_half_of_the_change_is_no_culprit() -> None:
+    """Whichever of two steps the search comes to, or whatever lies between them."""
+    outcomes = []
+    for seed in range(12):
+        steps = {"c10": 0.05 * LEVEL, "c40": 0.05 * LEVEL}
+        one = search(Noisy(line(60), steps, seed=seed, spread=0.01))
+        outcomes.append(one.run())
+        if outcomes[-1] is Outcome.STEPS:
+            assert one.suspects[0] in steps
+    assert outcomes.count(Outcome.CULPRIT) <= 1
+    assert outcomes.count(Outcome.STEPS) >= 4
+
+
+def test_merge_is_not_blamed_for_what_it_merges() -> None:
+    parents: dict[str, tuple[str, ...]] = {"a": (GOOD,), "b": (GOOD,), "merge": ("a", "b")}
+    revisions = graph([*parents, "last"], parents | {"last": ("merge",)})
+    outcomes = []
+    for seed in range(10):
+        steps = {"a": 0.05 * LEVEL, "b": 0.05 * LEVEL}
+        one = search(Noisy(revisions, steps, seed=seed, spread=0.01))
+        outcomes.append(one.run())
+        if one.suspects == ("merge",):
+            assert outcomes[-1] is Outcome.UNDECIDED
+            assert "several revisions have a part each" in one.why
+    assert Outcome.CULPRIT not in outcomes
+
+
+def test_drift_has_no_culprit() -> None:
+    drift = dict.fromkeys(line(60).names, 0.1 / 60 * LEVEL)
+    outcomes = [search(Noisy(line(60), drift, seed=seed, spread=0.01)).run() for seed in range(6)]
+    assert Outcome.CULPRIT not in outcomes
+
+
+def test_culprit_is_not_told_where_the_time_is_spent() -> None:
+    """The boots that tell how much of the change it has are part of the search."""
+    judge = Noisy(line(60), {"c30": 0.2 * LEVEL}, seed=3, spread=0.02)
+    whole = search(judge)
+    assert whole.run() is Outcome.CULPRIT
+    assert whole.parent == "c29"
+    known = {name: len(costs) for name, costs in judge._known.items()}
+    assert min(known["c29"], known["c30"]) >= FEWEST_GUESTS
 
 
 @pytest.mark.parametrize("seed", range(10))

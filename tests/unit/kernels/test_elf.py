@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import resource
+import struct
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,5 +111,59 @@ def test_what_is_no_module_is_told(damage: bytes, tmp_path: Path) -> None:
 
 def test_a_module_cut_short_is_told(module: Path) -> None:
     module.write_bytes(module.read_bytes()[:30000])
+    refuse(module)
+
+
+def refuse(module: Path) -> None:
     with pytest.raises(InfrastructureError, match="cut short or damaged: rebuild it"):
         code_digest(module)
+
+
+def hostile(path: Path, count: int, section: tuple[int, ...], content: bytes) -> Path:
+    """Write a file of many sections, all alike."""
+    head = struct.pack("<6s34xQ10xHHH", b"\x7fELF\x02\x01", 64, 64, count, 0)
+    path.write_bytes(
+        head + b"\0" * (64 - len(head)) + struct.pack(SECTION, *section) * count + content
+    )
+    return path
+
+
+SECTION = "<IIQQQQIIQQ"
+BITS, RELA, NOTE = 1, 4, 7
+
+
+def test_sections_that_overlap_take_no_memory(tmp_path: Path) -> None:
+    """They would be 512 MB."""
+    path = tmp_path / "x.ko"
+    hostile(path, 65535, (0, BITS, 2, 0, 64, 1 << 13, 0, 0, 1, 0), b"")
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refuse(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    assert time.monotonic() - start < 5
+
+
+def test_names_that_overlap_take_no_memory(tmp_path: Path) -> None:
+    content = b"x" * 100_000 + b"\0"
+    refuse(
+        hostile(tmp_path / "x.ko", 1000, (0, BITS, 2, 0, 64 + 64 * 1000, 1, 0, 0, 1, 0), content)
+    )
+
+
+def test_notes_that_overlap_take_no_time(tmp_path: Path) -> None:
+    path = hostile(
+        tmp_path / "x.ko",
+        65535,
+        (0, NOTE, 2, 0, 64 + 64 * 65535, 1 << 18, 0, 0, 1, 0),
+        bytes(1 << 18),
+    )
+    start = time.monotonic()
+    with pytest.raises(InfrastructureError, match="has no build-id"):
+        build_id(path)
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("link", [0, 1, 9])
+@pytest.mark.parametrize("size", [24, 25])
+def test_relocations_of_nothing(link: int, size: int, tmp_path: Path) -> None:
+    section = (0, RELA, 2, 0, 64 + 64 * 2, size, link, 0, 1, 0)
+    refuse(hostile(tmp_path / "x.ko", 2, section, b"\xff" * 64 + b"\0"))

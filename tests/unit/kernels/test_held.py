@@ -38,6 +38,20 @@ def test_a_run_directory_is_private_short_and_goes_away() -> None:
     assert not path.exists()
 
 
+def test_no_directory_is_too_deep_to_go_away() -> None:
+    """A build may leave one, and whoever came next would fail to remove it."""
+    here = Path.cwd()
+    with run_directory() as path:
+        try:
+            os.chdir(path)
+            for _ in range(3000):
+                Path("d").mkdir()
+                os.chdir("d")
+        finally:
+            os.chdir(here)
+    assert not path.exists()
+
+
 def test_a_long_temporary_directory_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,3 +105,18 @@ def test_a_full_disk_is_told() -> None:
 def test_other_failures_pass_through() -> None:
     with pytest.raises(FileNotFoundError), scratch_directory() as path:
         (path / "absent").read_bytes()
+
+
+def test_what_is_deeper_than_our_stack_goes_too(open_directory: Path) -> None:
+    """One that stayed would end every later run in the same place."""
+    left = open_directory / "ks-left"
+    left.mkdir()
+    descriptor = os.open(left, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+    with held_directory(open_directory, "ks-"):
+        assert not left.exists()

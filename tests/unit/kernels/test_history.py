@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import subprocess
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ksuite.errors import UserError
-from ksuite.kernels.history import GONE, History, read_history
+from ksuite.kernels.history import GONE, Change, Commit, History, read_history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +69,10 @@ def test_commits_come_behind_their_parents(tree: Tree) -> None:
 
 def test_states_are_told_by_what_differs_from_the_good_end(tree: Tree) -> None:
     with read_history(tree.path, tree.first, "main") as history:
-        states = history.states()
         read = {
             one: {
-                file: history.content(blob) if blob else GONE for file, blob in states[one].items()
+                file: history.content(blob) if blob else GONE
+                for file, blob in history.state(one).items()
             }
             for one in (tree.first, tree.second, tree.side, tree.merge, tree.last)
         }
@@ -89,7 +90,7 @@ def test_parents_before_the_range_have_states_too(tree: Tree) -> None:
     """The side began before the good end, and never had what that has."""
     with read_history(tree.path, tree.second, "main") as history:
         assert "on the side" in subjects(history)
-        first = history.states()[tree.first]
+        first = history.state(tree.first)
         assert history.content(first["kept"]) == b"1"
 
 
@@ -97,9 +98,8 @@ def test_good_end_on_a_branch_of_its_own(tree: Tree) -> None:
     with read_history(tree.path, "side", tree.second) as history:
         assert history.bases == (tree.first,)
         assert subjects(history) == ["second"]
-        states = history.states(tree.last)
-        assert states[tree.second].keys() == {"kept", "other"}
-        assert states[tree.last].keys() == {"gone"}
+        assert history.state(tree.second).keys() == {"kept", "other"}
+        assert history.state(tree.last).keys() == {"gone"}
 
 
 def test_files_and_patches(tree: Tree) -> None:
@@ -119,7 +119,7 @@ def test_neither_work_tree_nor_configuration_matter(tree: Tree) -> None:
     tree.git("config", "log.showSignature", "true")
     with read_history(tree.path, tree.first, "main") as history:
         assert len(history.commits) == 4
-        history.states()
+        history.state(tree.last)
         history.patch(tree.last)
     assert not ran.exists()
     assert (tree.path / "kept").read_text(encoding="utf-8") == "not committed"
@@ -172,3 +172,64 @@ def test_shallow_clone(tree: Tree, tmp_path: Path) -> None:
     said = "shallow or partial clone|no common ancestor|does not exist"
     with pytest.raises(UserError, match=said), read_history(shallow, tree.first, "main"):
         pass
+
+
+def test_only_files_that_count_are_part_of_a_state(tree: Tree) -> None:
+    with read_history(tree.path, tree.first, "main") as history:
+        assert history.touched() == {"kept", "other", "gone"}
+        assert history.state(tree.merge, frozenset({"other"})).keys() == {"other"}
+
+
+def test_commits_that_differ_from_all_of_their_parents(tree: Tree) -> None:
+    tree.git("switch", "-q", "-c", "beside", tree.second)
+    tree.commit("beside", kept="3", beside="1")
+    tree.git("switch", "-q", "main")
+    tree.git("merge", "-q", "--no-ff", "-s", "ours", "-m", "ours", "beside")
+    (tree.path / "kept").chmod(0o755)
+    tree.commit("another mode")
+    with read_history(tree.path, tree.first, "main") as history:
+
+        def told(*files: str) -> set[str]:
+            names = history.tells(frozenset(files))
+            return {one.subject for one in history.commits if one.id in names}
+
+        assert told("kept") == {"second", "last", "beside"}
+        # Each of its parents has one of them, and not the other.
+        assert told("kept", "other") == {"second", "on the side", "merge", "last", "beside"}
+        assert told("gone") == {"last"}
+
+
+def test_commit_without_a_parent_has_nothing_of_the_good_end(tree: Tree) -> None:
+    tree.git("switch", "-q", "--orphan", "alone")
+    alone = tree.commit("alone", other="9")
+    tree.git("switch", "-q", "main")
+    tree.git("merge", "-q", "--no-ff", "-s", "ours", "--allow-unrelated-histories", "alone")
+    with read_history(tree.path, tree.first, "main") as history:
+        state = history.state(alone)
+        assert state.keys() == {"kept", "gone", "other"}
+        assert (state["kept"], state["gone"]) == (GONE, GONE)
+        assert alone in history.tells(frozenset({"kept"}))
+
+
+def test_states_of_a_long_history_take_little_room(tmp_path: Path) -> None:
+    """Each holds all that its parents changed."""
+    count = 1500
+    changes = [(Change(f"net/file{number}.c", f"{number:040x}"),) for number in range(count)]
+    names = [f"c{number}" for number in range(count)]
+    before = [("good",), *((name,) for name in names[:-1])]
+    commits = [
+        Commit(name, parents, "", "", changed)
+        for name, parents, changed in zip(names, before, changes, strict=True)
+    ]
+    history = History(tmp_path, "good", names[-1], ("good",), commits)
+    history.__dict__["_blobs"] = {}
+    counts = frozenset({"net/file7.c", "net/file1400.c"})
+    tracemalloc.start()
+    try:
+        assert len(history.touched()) == count
+        assert history.tells(counts) == {"c7", "c1400"}
+        assert [len(history.state(name, counts)) for name in (names[0], names[-1])] == [0, 2]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 << 20

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ksuite.kernels.makelog import SHOWN_LINES, MakeLog
@@ -109,3 +111,19 @@ def test_few_lines_are_shown() -> None:
     assert len(MakeLog(many).stopped.splitlines()) == SHOWN_LINES
     tool = "a line\n" * 99 + SAYS_NOTHING
     assert len(MakeLog(tool).stopped.splitlines()) == SHOWN_LINES
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Kconfig" * 40_000,
+        ": *** " * 80_000,
+        " " * 300_000 + ": No space left on device",
+    ],
+)
+def test_a_line_of_somebodys_takes_no_time(line: str) -> None:
+    start = time.monotonic()
+    said = MakeLog(line)
+    assert not said.host_at_fault
+    assert len(said.errors + said.stopped + said.last) < 5000
+    assert time.monotonic() - start < 2

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,21 +10,9 @@ import pytest
 
 from ksuite.errors import ExitCode, UserError
 from ksuite.kernels.series import Series, read_series
+from tests.git import git
 
-ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.org",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.org",
-}
 PLAIN = b"--- a/file\n+++ b/file\n@@ -1,3 +1,3 @@\n 1\n-2\n+two\n 3\n"
-
-
-def git(directory: Path, *arguments: str) -> bytes:
-    command = ["git", "-C", str(directory), *arguments]
-    return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True).stdout
 
 
 @pytest.fixture(scope="session")

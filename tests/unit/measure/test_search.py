@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -88,3 +89,18 @@ def test_likeliest_comes_first() -> None:
     first, *_ = search.suspects(0.99)
     assert first == 1
     assert search.suspects(0.5) == (1,)
+
+
+def test_few_candidates_among_many_commits_take_little_room() -> None:
+    count = 3000
+    candidates = np.zeros(count, dtype=np.bool_)
+    candidates[::300] = True
+    holds = np.tril(np.ones((count, count), dtype=np.bool_))
+    search = Search(holds, candidates)
+    tracemalloc.start()
+    try:
+        assert search.next() is not None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < holds.nbytes / 10

@@ -59,6 +59,14 @@ def test_ends_behind_start_and_other_terms(tmp_path: Path) -> None:
     assert read_log(path) == [(TOLD_BAD, A), (TOLD_GOOD, B), (TOLD_BAD, C), (TOLD_GOOD, D)]
 
 
+def test_first_word_behind_start_is_the_bad_end(tmp_path: Path) -> None:
+    """Whatever it is called; the others are good ones."""
+    path = tmp_path / "log"
+    start = f"git bisect start --no-checkout --term-new slow --term-old fast main {A} {B[:9]}"
+    path.write_text(f"{start} -- net\ngit bisect slow {C}\n", encoding="utf-8")
+    assert read_log(path) == [(TOLD_GOOD, A), (TOLD_GOOD, B[:9]), (TOLD_BAD, C)]
+
+
 def test_subject_stays_on_its_line() -> None:
     log = as_log(A, B, [], {A: "good\ngit bisect bad x\x1b[1m"})
     assert log.count("\n") == 5

@@ -54,6 +54,14 @@ def test_each_verdict(verdict: Verdict) -> None:
         assert (("ok" if one.good else "not ok"), one.directive) == OUTWARD[verdict]
 
 
+@pytest.mark.parametrize("detail", ["SKIP not really", "xfail", " TODO: x", "# SKIP"])
+def test_no_detail_of_a_pass_is_a_directive(detail: str) -> None:
+    text = render([result(TestOutcome("test_a", CANDIDATE, Verdict.PASS, 0.1, detail))])
+    assert "ok 1 candidate: a # verdict=PASS " in text
+    [whole] = parse_ktap(text)
+    assert whole.subtests[0].directive == ""
+
+
 def test_diagnostics_are_before_their_line() -> None:
     lines = [line.strip() for line in render([WHOLE]).splitlines()]
     at = lines.index("not ok 4 candidate: unloads # verdict=FAIL warn: WARNING more")

@@ -67,6 +67,12 @@ def test_functions_are_told_side_by_side() -> None:
     assert "burst of 9,000" in text
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_two_checks_of_one_name_the_failure_is_told(turn: int) -> None:
+    both = [outcome("test_a", "candidate", one) for one in (Verdict.FAIL, Verdict.PASS)]
+    assert re.search(r"\ba +- +FAIL", render(result(*both[::turn])))
+
+
 def test_costs_are_told() -> None:
     text = render(result(costs=costs(0.1, -0.1, 0.0)))
     change = r"\+100\.0 +\+10\.00% +0\.50% +REGRESSION"
@@ -187,6 +193,12 @@ def test_failure_shows_the_console() -> None:
         "test_a", "candidate", Verdict.FAIL, 1, "warn: WARNING", "[ 1.0] WARNING: x"
     )
     assert "[ 1.0] WARNING: x" in render(result(fault))
+
+
+def test_flake_is_told_with_its_count() -> None:
+    detail = "passes when it is run again, in a fresh guest (2 times since 2026-01-01)"
+    text = render(result(outcome("test_a", "candidate", Verdict.FLAKY, detail)))
+    assert f"FLAKY: a\n    {detail}" in text
 
 
 def test_long_detail_is_cut() -> None:

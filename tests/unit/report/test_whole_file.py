@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from pathlib import Path
 
@@ -57,6 +58,39 @@ def test_place_that_can_not_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(InfrastructureError, match="can't write"):
         write_json(DATA, tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file"]
+
+
+def test_stream_stays_one(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_json(DATA, fifo)
+        assert json.loads(os.read(reader, 1 << 16)) == DATA
+    finally:
+        os.close(reader)
+    assert fifo.is_fifo()
+    assert list(tmp_path.iterdir()) == [fifo]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_link_stays_one(tmp_path: Path, *, there: bool) -> None:
+    (tmp_path / "away").mkdir()
+    away, link = tmp_path / "away/result.json", tmp_path / "link"
+    link.symlink_to("away/result.json")
+    if there:
+        away.write_text("an old result")
+    write_json(DATA, link)
+    assert link.is_symlink()
+    assert json.loads(away.read_text(encoding="utf-8")) == DATA
+    assert [path.name for path in away.parent.iterdir()] == ["result.json"]
+
+
+def test_link_that_leads_to_itself(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("link")
+    with pytest.raises(InfrastructureError, match=r"can't write .*link: Too many levels"):
+        write_json(DATA, link)
 
 
 @pytest.mark.parametrize("name", ["/", "."])
