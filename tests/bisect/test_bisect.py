@@ -10,10 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ksuite.kernels.store import Store
 from tests.bisect.repositories import Kind, Repository
 from tests.bisect.searching import COST, command, history, must_be_right, run, search
 from tests.broken.test_broken import outside_pytest
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNT = 200
+ENOUGH = 3
+"""Revisions that were measured before something happens."""
 STEP = [sys.executable, "-m", "ksuite", "bisect", "--run-step", "--kernel", "distro"]
 
 
@@ -78,19 +83,62 @@ def test_killed_run_goes_on_without_building_anything_again(
     ) as killed:
         state = tmp_path / "state.json"
         deadline = time.monotonic() + 600
-        while not (state.exists() and len(_seen(state)) >= 3):
+        while not (state.exists() and len(_seen(state)) >= ENOUGH):
             assert time.monotonic() < deadline
             assert killed.poll() is None
             time.sleep(0.05)
         os.kill(killed.pid, signal.SIGKILL)
-    before = _seen(state)
-    done = run([sys.executable, "-m", "ksuite", "bisect", "--resume", "--output", str(tmp_path)])
+    _must_go_on(culprit, tmp_path, _seen(state))
+
+
+def _must_go_on(culprit: Repository, output: Path, before: list[dict[str, Any]]) -> None:
+    """Resume, and hold what is found to what is known, and to what was seen before."""
+    done = run([sys.executable, "-m", "ksuite", "bisect", "--resume", "--output", str(output)])
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((tmp_path / "bisect.json").read_text(encoding="utf-8"))
+    found = json.loads((output / "bisect.json").read_text(encoding="utf-8"))
     must_be_right(found, culprit, Kind.CULPRIT)
     after = {one["revision"]: one for one in found["seen"]}
     for one in before:
         assert after[one["revision"]]["costs"][:1] == one["costs"][:1]
+
+
+def test_full_disk_loses_nothing_of_what_was_seen(culprit: Repository, tmp_path: Path) -> None:
+    search(culprit, tmp_path / "before", Kind.CULPRIT)
+    store = tmp_path / "store"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "small", store], check=True)
+    try:
+        # All but the modules: each has to be built.
+        for kind in Store.default().root.glob("[a-z]*"):
+            if kind.name not in {"modules", "logs"}:
+                (store / kind.name).symlink_to(kind)
+        printed = _search_until_it_is_full(command(culprit, tmp_path, Kind.CULPRIT), store)
+    finally:
+        subprocess.run(["umount", store], check=True)
+    assert f"disk full in the store at {store}: nothing was kept" in " ".join(printed.split())
+    assert "Traceback" not in printed
+    _must_go_on(culprit, tmp_path, _seen(tmp_path / "state.json"))
+
+
+def _search_until_it_is_full(asked: list[str], store: Path) -> str:
+    """Fill a store once three revisions were measured, and return what was printed."""
+    with subprocess.Popen(
+        asked,
+        env=outside_pytest() | {"KSUITE_STORE": str(store)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as search:
+        state = store.parent / "state.json"
+        with (store / ".filler").open("wb", buffering=0) as filler:
+            while search.poll() is None:
+                if state.exists() and len(_seen(state)) >= ENOUGH:
+                    with suppress(OSError):
+                        filler.write(bytes(disk_usage(store).free))
+                time.sleep(0.05)
+        printed, _ = search.communicate()
+    assert search.returncode == 3, printed
+    return printed
 
 
 def _seen(state: Path) -> list[dict[str, Any]]:

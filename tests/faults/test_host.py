@@ -50,6 +50,12 @@ def checking(answer: Path, test: str) -> list[str | Path]:
     return [*command, "--scenario", "vhost_function", "--candidate-only", "--check", test]
 
 
+def gating(module: Path, output: Path) -> list[str | Path]:
+    """Return Python's arguments for a gate that builds and loads a module, and unloads it."""
+    command: list[str | Path] = ["-m", "ksuite", "gate", module, "--kernel", "distro"]
+    return [*command, "--part", "module", "--output", output]
+
+
 def ended(process: subprocess.Popen[str], drill: Drill, answer: Path) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result of a run, which must end."""
     code = process.wait(RUN_SECONDS)
@@ -122,10 +128,8 @@ def test_two_runs_at_once(drill: Drill, tmp_path: Path) -> None:
 
 def test_two_gates_at_once(drill: Drill, tmp_path: Path) -> None:
     top = Gate.of(OWN_MODULE, tmp_path).top
-    asked: list[str | Path] = ["-m", "ksuite", "gate", top, "--kernel", "distro"]
-    asked += ["--part", "module", "--output"]
     answers = [tmp_path / name for name in ("one", "other")]
-    runs = [drill.start(*asked, answer) for answer in answers]
+    runs = [drill.start(*gating(top, answer)) for answer in answers]
     for process, answer in zip(runs, answers, strict=True):
         code, result = ended(process, drill, answer / "distro.json")
         assert (code, result["verdict"]) == (0, "PASS")

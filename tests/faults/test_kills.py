@@ -10,34 +10,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.test_host import SHORT, checking, ended
+from tests.faults.test_host import OWN_MODULE, SHORT, checking, ended, gating
+from tests.gate.gates import Gate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.drill import Drill
 
-KILLS = 25
 MOST_SECONDS = 12.0
 """A run that has to build its modules takes about as long."""
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_any_moment(seed: int, drill: Drill, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seed", "kills", "command"), [(1, 20, "check"), (2, 20, "check"), (3, 10, "gate")]
+)
+def test_killed_at_any_moment(
+    seed: int, kills: int, command: str, drill: Drill, tmp_path: Path
+) -> None:
     chance = random.Random(seed)  # noqa: S311 (the same moments each time)
-    answer = tmp_path / "result.json"
+    if command == "check":
+        answer = tmp_path / "result.json"
+        arguments = checking(answer, SHORT)
+    else:
+        answer = tmp_path / "results" / "distro.json"
+        arguments = gating(Gate.of(OWN_MODULE, tmp_path).top, answer.parent)
     unfinished = 0
-    for number in range(KILLS):
+    for number in range(kills):
         if number % 2:
             # This one builds.
             shutil.rmtree(drill.store / "modules", ignore_errors=True)
-        process = drill.start(*checking(answer, SHORT))
+        process = drill.start(*arguments)
         time.sleep(chance.uniform(0, MOST_SECONDS))
         unfinished += process.poll() is None
         process.kill()
         process.wait()
         drill.must_have_ended()
-    assert unfinished > KILLS // 2
+    assert unfinished > kills // 2
     answer.unlink(missing_ok=True)
-    code, result = ended(drill.start(*checking(answer, SHORT)), drill, answer)
+    code, result = ended(drill.start(*arguments), drill, answer)
     assert (code, result["verdict"]) == (0, "PASS")

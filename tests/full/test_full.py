@@ -147,6 +147,15 @@ def test_built_in_code_that_does_not_boot() -> None:
     assert "Traceback" not in printed
 
 
+def test_built_in_code_that_breaks_before_there_is_a_console() -> None:
+    done = check(HERE / "does-not-reach-its-console.patch", "--scenario", "tc_redirect")
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1, printed
+    assert "with the series the kernel does not come up" in printed
+    assert "Kernel panic - not syncing: given up before there is a console" in printed
+    assert "Traceback" not in printed
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
