@@ -14,6 +14,8 @@ from ksuite.campaigns.gate_file import DEBUG, NAME, must_be_gates, read_gate_fil
 from ksuite.campaigns.gate_start import write_start
 from ksuite.campaigns.matrix import as_file_name
 from ksuite.errors import ExitCode, NothingToCompare, UserError
+from ksuite.kernels.modulesource import commit_of_module
+from ksuite.machines.console import printable
 from ksuite.measure.result import CANDIDATE
 from ksuite.report import html, json_file, junit, summary, terminal
 from ksuite.report.baseline_file import write_baseline
@@ -49,7 +51,8 @@ OUTPUT gets a result and a page for each kernel, junit.xml and summary.md.
 EXIT_CODES = """\
 exit codes, of the worst kernel:
   0    the modules work on all kernels, and cost no more
-  1    on one they don't build, load, work, unload, or they cost more
+  1    on one they don't build, load, work, unload, or they cost more; a test of their own that
+       raises anything as it runs says that they don't work
   2    usage, or a file that makes no sense
   3    infrastructure: it could not be judged, and that is not the modules' fault
   4    nothing to judge, or not comparable
@@ -101,7 +104,8 @@ def run(options: argparse.Namespace) -> int:
     kernels = tuple(dict.fromkeys(options.kernel or file.kernels))
     for kernel in kernels:
         must_be_gates(kernel)
-    asked = Asked(file, options.base, options.head, output=options.output.absolute())
+    base, head = (commit_of_module(top, one) for one in (options.base, options.head))
+    asked = Asked(file, base, head, output=options.output.absolute())
     chosen = Chosen(parts, options.output, options.check, saving=options.save_baseline)
     must_be_writable(options.output)
     results = []
@@ -109,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
         for kernel in kernels:
             result = judge(asked, kernel, chosen, progress)
             results.append(result)
-            told = result.error.partition("\n")[0]
+            told = printable(result.error.partition("\n")[0])
             print(f"{kernel}: {result.verdict} {told}".rstrip(), file=sys.stderr)
             _write(kernel, result, results, options.output)
     print(terminal.render_all(results), end="")
@@ -173,7 +177,7 @@ def _save(file: GateFile, kernels: Sequence[str], results: Sequence[CheckResult]
         try:
             made = baselines.make(as_file_name(kernel), [result], CANDIDATE)
         except (UserError, NothingToCompare) as error:
-            print(f"{kernel}: no baseline is stored: {error}", file=sys.stderr)
+            print(f"{kernel}: no baseline is stored: {printable(str(error))}", file=sys.stderr)
             # What doesn't work has said so with its own code.
             codes += [int(error.exit_code)] if isinstance(error, NothingToCompare) else []
             continue

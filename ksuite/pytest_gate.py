@@ -83,13 +83,12 @@ class GatePlugin:
         """Return the DUT, fresh, with the modules loaded.
 
         After a test that passed they are unloaded, and its links taken down: a reference that a
-        module still has makes it fail.
+        module still has makes it fail. After any other the guest is thrown away as it is.
         """
         names = [module.name for module in ks_bench.builds[ks_variant].modules]
         lab = Lab(ks_dut, on_dut(request.config), names, ks_bench.prepared.release)
         yield lab
-        if not request.node.stash.get(FAILED, False):
-            lab.dismantle()
+        lab.end(passed=not request.node.stash.get(FAILED, False))
 
     @pytest.fixture
     def netns(self, machine: Lab) -> Callable[[str], str]:
@@ -132,6 +131,12 @@ def on_dut(config: pytest.Config) -> OnDut:
     if ON_DUT not in config.stash:
         config.stash[ON_DUT] = OnDut(asked.file)
     return config.stash[ON_DUT]
+
+
+def is_own(item: pytest.Item) -> bool:
+    """Say whether a test is that of an out-of-tree module, and none of ours."""
+    asked = gate_of(item.config)
+    return asked is not None and item.path.resolve().is_relative_to(asked.file.top.resolve())
 
 
 def own_loop(config: pytest.Config, scenario: str) -> OwnLoop | None:

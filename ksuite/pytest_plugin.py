@@ -14,10 +14,10 @@ from _pytest.junitxml import xml_key
 
 from ksuite.campaigns.costs import SAYS_NOTHING, CostRequest
 from ksuite.campaigns.outcomes import (
-    THEIR_FAULT,
     Run,
     Told,
     crashed,
+    is_theirs,
     measured_alone,
     outcome_of,
     without_variant,
@@ -41,7 +41,7 @@ from ksuite.measure.result import (
 )
 from ksuite.processes import die_with_parent
 from ksuite.pytest_differences import as_expected, check_list, expect
-from ksuite.pytest_gate import GatePlugin, own_loop, trial_of
+from ksuite.pytest_gate import GatePlugin, is_own, own_loop, trial_of
 from ksuite.pytest_options import add_options, options_of
 from ksuite.pytest_workers import (
     RUN,
@@ -330,7 +330,7 @@ def pytest_runtest_makereport(
     if (
         _variant(item) == BASE
         and report.failed
-        and isinstance(error, (*THEIR_FAULT, NothingToCompare))
+        and (isinstance(error, NothingToCompare) or is_theirs(error, report, own=is_own(item)))
     ):
         report.outcome = "skipped"
         first_line = str(error).partition("\n")[0] or report.when
@@ -345,8 +345,11 @@ def _told(
     comparison = named.comparison if named else None
     dut: Dut | None = getattr(item, "funcargs", {}).get("ks_dut")
     recalled = dut is not None and dut.recalled
+    variant, own = _variant(item), is_own(item)
     outcomes = [
-        outcome_of(report, error, _variant(item), comparison, recalled=recalled, expected=expected)
+        outcome_of(
+            report, error, variant, comparison, recalled=recalled, expected=expected, own=own
+        )
     ]
     if fault := item.stash.get(BASE_FAULT, None):
         outcomes += measured_alone(item.nodeid, fault)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from ksuite.campaigns.gate_file import DEBUG, GateFile
 from ksuite.campaigns.matrix import as_file_name, run_one
 from ksuite.campaigns.own_tests import OWN, OnDut
 from ksuite.campaigns.suites import GATE, NO_SUCH_TEST, SUITES
-from ksuite.errors import ExitCode, KsuiteError, as_ours
+from ksuite.errors import ExitCode, KsuiteError, NothingToCompare, as_ours
 from ksuite.kernels.store import Store
 from ksuite.measure.result import (
     BASE,
@@ -132,9 +132,23 @@ def judge(
         told = refused(as_ours(error, f"judging on {kernel}"), time.monotonic() - began)
         return replace(told, subject=subject)
     gate = _Gate(asked, kernel, chosen, progress)
-    results = [gate.result(part) for part in chosen.parts]
-    result = merged([result for result in results if result is not None], subject)
+    results = [gate.told(part) for part in chosen.parts]
+    found = [result for result in results if result is not None]
+    result = merged([*found, *_unless_one(found)], subject)
     return _with_note(result, lacking)
+
+
+def _unless_one(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return what is to be said where not all have judged the same modules."""
+    if len(_judged(one.subject for one in results)) <= 1:
+        return []
+    changed = NothingToCompare("the modules changed while they were judged: run it again")
+    return [refused(changed, 0.0)]
+
+
+def _judged(subjects: Iterable[Subject | None]) -> set[str]:
+    """Return by what the modules are known that were built for some runs."""
+    return {one.series_digest for one in subjects if one and one.series_digest}
 
 
 def _buildable(
@@ -166,6 +180,15 @@ class _Gate:
     chosen: Chosen
     progress: Callable[[str], None]
 
+    def told(self, part: Part) -> CheckResult | None:
+        """Return what a part finds; what it can't be run for is its result, too."""
+        began = time.monotonic()
+        try:
+            return self.result(part)
+        except (KsuiteError, OSError) as error:
+            ours = as_ours(error, f"judging on {self.kernel}")
+            return refused(ours, time.monotonic() - began)
+
     def result(self, part: Part) -> CheckResult | None:
         """Return what a part finds; None where the check that is asked for is none of its own."""
         check = self.chosen.check
@@ -175,7 +198,7 @@ class _Gate:
         failed = [one for one in result.outcomes if _may_be_flaky(one)]
         if not 0 < len(failed) <= MOST_AGAIN:
             return result
-        told = {one: self._again(part, one) for one in failed}
+        told = {one: self._again(part, one, result.subject) for one in failed}
         outcomes = tuple(told.get(one, one) for one in result.outcomes)
         if result.error:
             return replace(result, outcomes=outcomes)
@@ -183,15 +206,20 @@ class _Gate:
         code = int(EXIT_CODES[verdict])
         return replace(result, outcomes=outcomes, verdict=verdict, exit_code=code)
 
-    def _again(self, part: Part, outcome: TestOutcome) -> TestOutcome:
+    def _again(self, part: Part, outcome: TestOutcome, subject: Subject | None) -> TestOutcome:
         """Run a check that failed once more, in fresh guests, and return what is said of it."""
         fresh = ("-n", "0", "--ks-recall", "never")
-        result = self._run(part, f"{part.name}-again", outcome.test, *fresh)
+        try:
+            result = self._run(part, f"{part.name}-again", outcome.test, *fresh)
+        except (KsuiteError, OSError):
+            # That it failed is known all the same.
+            return outcome
         mine = [one for one in result.outcomes if one.variant == outcome.variant]
-        if not mine or any(one.verdict is not Verdict.PASS for one in mine):
+        passes = mine and all(one.verdict is Verdict.PASS for one in mine)
+        if not passes or _judged([subject]) != _judged([result.subject]):
             return outcome
         file = self.asked.file
-        times = Flakes(Store.default(), file.name).count(f"{part.name}: {outcome.test}")
+        times = _counted(Flakes(Store.default(), file.name), f"{part.name}: {outcome.test}")
         verdict = Verdict.FAIL if file.flakes_fail else Verdict.FLAKY
         detail = f"passes when it is run again, in a fresh guest ({times}); at first: "
         return replace(outcome, verdict=verdict, detail=f"{detail}{outcome.detail}")
@@ -227,6 +255,14 @@ class _Gate:
         if self.kernel.endswith(DEBUG):
             arguments += ["--ks-timeout", str(DEBUG_SECONDS)]
         return arguments
+
+
+def _counted(flakes: Flakes, check: str) -> str:
+    try:
+        return flakes.count(check)
+    except KsuiteError as error:
+        # A number is not worth a verdict.
+        return f"not counted: {str(error).partition(chr(10))[0]}"
 
 
 def _baseline(file: GateFile, kernel: str) -> list[str]:

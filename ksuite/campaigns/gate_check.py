@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 NOTHING = ModuleBuild("nothing", (), cached=True)
 """The base, where no revision is."""
+SHORT = 12
+"""Of a commit's name."""
 NO_BASE = "there is no base to compare with"
 
 
@@ -55,8 +57,9 @@ class Asked:
     @property
     def title(self) -> str:
         """How reports call it."""
-        head = self.head or AS_IT_IS
-        return f"{self.file.name} {head}" + (f" against {self.base}" if self.base else "")
+        base, head = (one[:SHORT] for one in (self.base, self.head))
+        against = f" against {base}" if base else ""
+        return f"{self.file.name} {head or AS_IT_IS}{against}"
 
 
 class NoBase(NothingToCompare):

@@ -129,6 +129,22 @@ class Lab:
         self._dut.call(dut_lab.take_down, self._namespaces)
         self._namespaces = []
 
+    def end(self, *, passed: bool) -> None:
+        """Give the DUT back, to be thrown away.
+
+        What a test has left that passed is taken down before, and what leaks is looked for while it
+        is known whose it is.
+
+        :raises KernelFault: something still holds a link.
+        :raises DutError: a module is in use.
+        """
+        try:
+            if passed:
+                self.dismantle()
+                self._dut.retire()
+        finally:
+            self._dut.discard()
+
     def _placed(self, link: str) -> Place:
         place = place_of(link)
         self.namespace(place[0])

@@ -28,7 +28,7 @@ KERNELS = ("debian:5.10", "distro", "debian:6.12", "debian:7.2")
 ENDING_SECONDS = 15
 """What a run that is interrupted may take to end its guests."""
 RUNNER = "ksuite.runner"
-NO_FILE_NAME = r"[^\w.-]+"
+NO_FILE_NAME = r"[^A-Za-z0-9_.-]+"
 MOST_CHARACTERS = 100
 LAST_BYTES, LAST_LINES = 1 << 16, 15
 PYTEST_ERRORS = ("E  ", "ERROR ")
@@ -100,8 +100,11 @@ def _end_of_log(log: Path) -> str:
 
 
 def as_file_name(kernel: str) -> str:
-    """Return a kernel's name as part of a file's."""
+    """Return a kernel's name as part of a file's, and as the name of its baseline."""
     name = re.sub(NO_FILE_NAME, "-", kernel)
+    if not (name[:1].isalnum() and kernel.isascii()):
+        # That of a path, which may differ from another only in what was left out.
+        name = f"{name.lstrip('-._') or 'kernel'}-{digest(kernel)[:8]}"
     # What a path may be long is too long for one file.
     return name if len(name) <= MOST_CHARACTERS else f"{digest(kernel)[:12]}{name[-40:]}"
 

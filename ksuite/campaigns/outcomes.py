@@ -195,6 +195,16 @@ def _broken(result: CheckResult, why: str) -> CheckResult:
     return replace(result, verdict=Verdict.ERROR, exit_code=code, error=why)
 
 
+def is_theirs(error: BaseException | None, report: pytest.TestReport, *, own: bool) -> bool:
+    """Say whether what a test raised counts against the kernel under test.
+
+    :param own: it is a module's own test: what it does not expect as it runs is an answer, too,
+        such as no frame where there should be one.
+    """
+    stumbles = own and report.when == "call" and not isinstance(error, KsuiteError)
+    return stumbles or isinstance(error, THEIR_FAULT)
+
+
 def outcome_of(
     report: pytest.TestReport,
     error: BaseException | None,
@@ -203,17 +213,19 @@ def outcome_of(
     *,
     recalled: bool = False,
     expected: str = "",
+    own: bool = False,
 ) -> TestOutcome | None:
     """Return what one phase of a test says of a variant; None where it says nothing yet.
 
     :param comparison: what a test of a cost compared: its verdict tells more than failed or passed.
     :param recalled: no guest had to be started for it.
     :param expected: why it can't pass on this kernel.
+    :param own: see `is_theirs`.
     """
     if report.passed and report.when != "call":
         return None
     if report.failed:
-        verdict = Verdict.FAIL if isinstance(error, THEIR_FAULT) else Verdict.ERROR
+        verdict = Verdict.FAIL if is_theirs(error, report, own=own) else Verdict.ERROR
         if isinstance(error, NothingToCompare):
             verdict = Verdict.INCOMPARABLE
     else:

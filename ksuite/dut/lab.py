@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -24,7 +25,13 @@ from ksuite.dut import modules as dut_modules
 from ksuite.dut.agent import CannotObserveError
 from ksuite.dut.links import set_state
 from ksuite.dut.netns import inside
-from ksuite.dut.packet import ETH_P_ALL, PACKET_IGNORE_OUTGOING, SOL_PACKET
+from ksuite.dut.packet import (
+    ETH_P_ALL,
+    PACKET_IGNORE_OUTGOING,
+    PACKET_STATISTICS,
+    SO_RCVBUFFORCE,
+    SOL_PACKET,
+)
 from ksuite.dut.tap import IFF_NO_PI, IFF_TAP, open_queue
 
 if TYPE_CHECKING:
@@ -33,6 +40,10 @@ if TYPE_CHECKING:
 TUNSETPERSIST = 0x400454CB
 MOST_FRAME_BYTES = 1 << 16
 MOST_FRAMES = 4096
+QUEUE_BYTES = 64 << 20
+"""Room for so many frames of usual size, of which each may take 4 KiB and more."""
+TPACKET_STATS = struct.Struct("II")
+"""struct tpacket_stats: packets, and those of them for which there was no room (packet(7))."""
 VIRTUAL = ("veth", "tun", "dummy", "bridge")
 SILENT = {"accept_dad": 0, "router_solicitations": 0, "addr_gen_mode": 1, "accept_ra": 0}
 """What keeps IPv6 from sending packets that no test has sent (ip-sysctl.rst)."""
@@ -73,6 +84,8 @@ def add_tap(place: Place) -> None:
             fcntl.ioctl(file, TUNSETPERSIST, 1)
         finally:
             os.close(file)
+        with IPRoute() as routes:
+            routes.link("set", index=socket.if_nametoindex(place[1]), txqlen=MOST_FRAMES)
     _bring_up(place)
 
 
@@ -104,7 +117,10 @@ def exchange(
     kernel sends out there.
 
     :param wait_ms: of the DUT's clock, for the next frame, before it is taken that there is none.
+    :raises CannotObserveError: these are more, or larger ones, than can be counted.
     """
+    if len(sends) > MOST_FRAMES:
+        raise CannotObserveError(f"{len(sends)} frames at once, and no more than {MOST_FRAMES} can")
     with ExitStack() as stack:
         places = dict.fromkeys([*listens, *((one[0], one[1]) for one in sends)])
         ports = {place: stack.enter_context(_port(place)) for place in places}
@@ -120,6 +136,8 @@ def exchange(
                 heard[by_file[file]].append(by_file[file].receive())
             if sum(map(len, heard.values())) > MOST_FRAMES:
                 raise OSError(f"more than {MOST_FRAMES} frames came: a loop?")
+        for port in heard:
+            port.must_have_heard_all()
         return list(heard.values())
 
 
@@ -163,14 +181,26 @@ class _Port:
     """
 
     def __init__(
-        self, file: int, send: Callable[[bytes], Any], receive: Callable[[int], bytes]
+        self,
+        file: int,
+        send: Callable[[bytes], Any],
+        receive: Callable[[int], bytes],
+        lost: Callable[[], int] = lambda: 0,
     ) -> None:
         self.file = file
         self.send = send
         self._receive = receive
+        self._lost = lost
 
     def receive(self) -> bytes:
         return self._receive(MOST_FRAME_BYTES)
+
+    def must_have_heard_all(self) -> None:
+        """Refuse to say what arrived where something came that we had no room for."""
+        if lost := self._lost():
+            raise CannotObserveError(
+                f"{lost} frames more came than fit into {QUEUE_BYTES >> 20} MiB"
+            )
 
 
 @contextmanager
@@ -183,6 +213,7 @@ def _port(place: Place) -> Iterator[_Port]:
         else:
             packet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             packet.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            packet.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)
             packet.bind((place[1], ETH_P_ALL))
     if is_tap:
         try:
@@ -191,7 +222,13 @@ def _port(place: Place) -> Iterator[_Port]:
             os.close(file)
     else:
         with packet:
-            yield _Port(packet.fileno(), packet.send, packet.recv)
+            yield _Port(packet.fileno(), packet.send, packet.recv, lambda: _lost_of(packet))
+
+
+def _lost_of(packet: socket.socket) -> int:
+    said = packet.getsockopt(SOL_PACKET, PACKET_STATISTICS, TPACKET_STATS.size)
+    lost: int = TPACKET_STATS.unpack(said)[1]
+    return lost
 
 
 def _link(routes: IPRoute, name: str) -> Any:

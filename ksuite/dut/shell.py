@@ -14,6 +14,8 @@ from ksuite.dut import loops, own
 
 MOST_BYTES = 1 << 20
 """Of a command's output; nobody reads more at a prompt."""
+_SCRIPT = 'cd "$1" && eval "$2"; set -- $? "$3"; echo "$PWD" >"$2"; exit $1'
+"""What a shell can't read as a line ends `eval`, and the complaint goes where all else does."""
 
 _held = ExitStack()
 """What is up as long as the agent lives; it is thrown away with its guest."""
@@ -37,12 +39,14 @@ def line(text: str, directory: str, seconds: float) -> dict[str, Any]:
     :return: its exit ``status``, None where it was ended; its ``output``, with stderr; and the
         ``directory`` that it leaves. What it left in the background runs on.
     """
-    script = f'cd "$0" && {{ {text}\n}}; status=$?; echo >&3 "$PWD"; exit $status'
-    command = ["sh", "-c", f"exec 3>&2 2>&1; {script}", directory]
     # Files, not pipes: what a line leaves running would keep those open.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as place:
+    with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as place:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=place, start_new_session=True
+            ["sh", "-c", _SCRIPT, "sh", directory, text, place.name],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             status = process.wait(seconds)

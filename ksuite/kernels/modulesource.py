@@ -115,18 +115,26 @@ def _below(top: Path, places: Collection[Path]) -> set[str]:
 
 
 def _names(top: Path, left_out: Collection[str]) -> list[str]:
-    if not (top / ".git").exists():
-        return sorted(_everything(top, left_out))
+    """Return the names of what git tracks or would, or of everything where it knows of nothing."""
     names = _listed(top, "--cached")
     names |= {one for one in _listed(top, "--others") if not _is_left_out(one, left_out)}
+    if not names:
+        return sorted(_everything(top, left_out))
     return sorted(name for name in names if _is_there(top / name))
 
 
 def _listed(top: Path, which: str) -> set[str]:
-    asked = ("ls-files", "-z", which, "--exclude-standard")
-    done = git("-c", "safe.directory=*", "-c", "core.fsmonitor=", *asked, cwd=top)
+    """Return what git lists of a directory, by its name in there."""
+    repository, below = _repository_of(top)
+    if not (repository / ".git").exists():
+        return set()
+    # In the repository's top: git looks no higher than where it is started.
+    asked = ("ls-files", "-z", which, "--exclude-standard", "--", below or ".")
+    settings = ("--literal-pathspecs", "-c", "safe.directory=*", "-c", "core.fsmonitor=")
+    done = git(*settings, *asked, cwd=repository)
     must_have_worked(done, f"list the files of {top}")
-    return {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+    names = (os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+    return {os.path.relpath(name, below) if below else name for name in names}
 
 
 def _is_left_out(name: str, left_out: Collection[str]) -> bool:
@@ -183,6 +191,16 @@ def _of_revision(top: Path, revision: str) -> ModuleSource:
         files[one.path] = File(content, one.mode == "100755", one.mode == "120000")
         at += one.size + 1
     return ModuleSource(f"{revision} ({commit[:12]})", files)
+
+
+def commit_of_module(top: Path, revision: str) -> str:
+    """Return the commit of a revision of a module's repository; none of no revision.
+
+    A branch may move while it is looked at again and again.
+
+    :raises UserError: there is no such revision, or no repository.
+    """
+    return commit_of(_repository_of(top)[0], revision) if revision else ""
 
 
 def _repository_of(top: Path) -> tuple[Path, str]:

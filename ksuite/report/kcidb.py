@@ -61,7 +61,7 @@ def render(results: Sequence[CheckResult], origin: str = ORIGIN) -> str:
             continue
         report["checkouts"].append(_checkout(result, one, origin, title))
         report["builds"].append(_build(result, one, origin))
-        if result.subject:
+        if _was_built(result):
             report["tests"] += _tests(result, one, origin)
     return f"{json.dumps(report, indent=1)}\n"
 
@@ -76,10 +76,16 @@ def _checkout(result: CheckResult, one: str, origin: str, title: str) -> dict[st
     return told | _when(result) | ({"valid": True} if result.subject else {})
 
 
+def _was_built(result: CheckResult) -> bool:
+    """Say whether there was something to test; a gate knows its subject before that."""
+    subject = result.subject
+    return subject is not None and bool(subject.modules or result.outcomes or not result.error)
+
+
 def _build(result: CheckResult, one: str, origin: str) -> dict[str, Any]:
     told: dict[str, Any] = {"id": one, "checkout_id": one, "origin": origin, **_when(result)}
     subject = result.subject
-    if subject is None:
+    if subject is None or not _was_built(result):
         told["status"] = OUTWARD[run_verdict(result)]
         return told | _excerpt(clean(result.error))
     modules = {one_line(name): clean("\n".join(built)) for name, built in subject.modules.items()}

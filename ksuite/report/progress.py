@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
+
+from ksuite.machines.console import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,4 +24,5 @@ def progress_line(stream: TextIO) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with console.status("") as status:
-        yield status.update
+        # What it says is no markup: a test may be called [/24].
+        yield lambda text: status.update(Text(printable(text)))

@@ -55,7 +55,8 @@ def found_by(asked: list[str], output: Path) -> dict[str, Any]:
 
 def cost_of(seen: dict[str, Any]) -> float:
     """Return the mean cost of a packet."""
-    return statistics.mean(seen["costs"][0]["windows"])
+    windows: list[float] = seen["costs"][0]["windows"]
+    return statistics.mean(windows)
 
 
 def test_series_is_put_on_top_of_each_revision(tmp_path: Path) -> None:

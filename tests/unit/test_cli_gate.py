@@ -13,6 +13,7 @@ from ksuite.errors import DoesNotCompile, InfrastructureError
 from ksuite.measure.result import CANDIDATE, CheckResult, NamedCost, TestOutcome, refused
 from ksuite.measure.verdict import Verdict
 from ksuite.report.baseline_file import read_baseline
+from tests.git import asked, git
 from tests.unit.measure.samples import cost, result
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ class Kernels:
     def __init__(self) -> None:
         self.answers: dict[str, CheckResult] = {}
         self.asked: list[str] = []
+        self.states: list[Asked] = []
 
-    def __call__(self, _asked: Asked, kernel: str, *_: object) -> CheckResult:
+    def __call__(self, asked: Asked, kernel: str, *_: object) -> CheckResult:
         self.asked.append(kernel)
+        self.states.append(asked)
         usual = replace(result(GOOD), measured=(NamedCost("mine 64 B", cost(1234.5)),))
         return self.answers.get(kernel, usual)
 
@@ -80,3 +83,31 @@ def test_baselines_of_the_other_kernels_are_stored(
     assert "distro: no baseline is stored: " in said
     assert read_baseline(tmp_path / "baselines", "debian-6.12").costs
     assert out.endswith("debian-6.12.json\n")
+
+
+def test_a_branch_is_looked_up_once(kernels: Kernels, ksuite: Ksuite, tmp_path: Path) -> None:
+    """It may move while the parts run."""
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "add", "ksuite.toml")
+    git(tmp_path, "commit", "--quiet", "-m", "first")
+    assert ksuite("gate", "--base", "main", "--head", "HEAD")[0] == 0
+    commit = asked(tmp_path, "rev-parse", "main")
+    assert {(one.base, one.head) for one in kernels.states} == {(commit, commit)}
+    assert commit[:12] in kernels.states[0].title
+
+
+def test_no_such_revision_is_told_before_anything_runs(
+    kernels: Kernels, ksuite: Ksuite, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    ended, _, said = ksuite("gate", "--base", "nowhere")
+    assert ended == 2
+    assert "nowhere" in said
+    assert kernels.asked == []
+
+
+def test_nothing_of_a_module_writes_to_the_terminal(kernels: Kernels, ksuite: Ksuite) -> None:
+    kernels.answers = {"distro": refused(DoesNotCompile("\x1b]0;owned\x07 no"), 0.1)}
+    _, _, said = ksuite("gate", "--save-baseline")
+    assert "owned" in said
+    assert "\x1b" not in said

@@ -41,6 +41,16 @@ def test_mistyped_fixture_is_no_pass_where_all_else_passes(gate: Judge) -> None:
     assert gate.verdicts()["test_on_the_host", ""] == "PASS"
 
 
+def test_what_a_test_does_not_expect_is_an_answer(gate: Judge) -> None:
+    """Such as no frame where one should be; but not what we could not do."""
+    stumbles = "def test_stumbles(ks_dut): [][0]\n"
+    ours = "def test_ours(ks_dut): raise InfrastructureError('no')\n"
+    assert run(gate, stumbles) == 1
+    assert gate.verdicts()["test_stumbles", "candidate"] == "FAIL"
+    assert run(gate, ours) == 3
+    assert gate.verdicts()["test_ours", "candidate"] == "ERROR"
+
+
 def test_what_looks_at_no_dut_can_be_run_alone(gate: Judge) -> None:
     assert run(gate, PASSES + ALONE.format(holds=True), "--ks-check", "test_on_the_host") == 0
     assert gate.verdicts() == {("test_on_the_host", ""): "PASS"}

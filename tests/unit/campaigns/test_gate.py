@@ -14,7 +14,7 @@ from ksuite.campaigns.flakes import Flakes
 from ksuite.campaigns.gate import Chosen, Part, judge, merged
 from ksuite.campaigns.gate_check import NO_BASE, Asked, NoBase
 from ksuite.campaigns.gate_file import GateFile
-from ksuite.errors import DoesNotCompile
+from ksuite.errors import DoesNotCompile, InfrastructureError
 from ksuite.kernels.external import How
 from ksuite.kernels.source import distro_source
 from ksuite.kernels.store import Store
@@ -22,12 +22,14 @@ from ksuite.measure.result import CANDIDATE, CheckResult, NamedCost, TestOutcome
 from ksuite.measure.verdict import EXIT_CODES, Verdict
 from ksuite.report.matrix import Run
 from tests.unit.measure.samples import cost as cost_of
+from tests.unit.measure.samples import result as sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ksuite.errors import KsuiteError
+    from ksuite.measure.result import Subject
 
 PARTS = (Part("module", ("here",)), Part("tests", ("there",)))
 
@@ -47,13 +49,15 @@ GOOD, BAD = outcome("test_good", Verdict.PASS), outcome("test_bad", Verdict.FAIL
 class Runs:
     """Answers runs by their names, and keeps what they were asked."""
 
-    def __init__(self, answers: dict[str, CheckResult]) -> None:
+    def __init__(self, answers: dict[str, CheckResult | Exception]) -> None:
         self.answers = answers
         self.asked: dict[str, list[str]] = {}
 
     def __call__(self, kernel: str, name: str, arguments: Sequence[str], _directory: Path) -> Run:
         self.asked[name] = list(arguments)
         result = self.answers.get(name, told(GOOD))
+        if isinstance(result, Exception):
+            raise result
         return Run(kernel, name, result.exit_code, result, result.error)
 
 
@@ -65,7 +69,11 @@ def judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any
     monkeypatch.setattr(gate, "build_variants", lambda *_: {})
 
     def run(
-        answers: dict[str, CheckResult], check: str = "", *, base: str = "", fail: bool = False
+        answers: dict[str, CheckResult | Exception],
+        check: str = "",
+        *,
+        base: str = "",
+        fail: bool = False,
     ) -> tuple[Runs, CheckResult]:
         runs = Runs(answers)
         monkeypatch.setattr(gate, "run_one", runs)
@@ -99,6 +107,62 @@ def test_a_failure_that_stays_one_is_one(judged: Callable[..., Any]) -> None:
     assert runs.asked["tests-again"][-2:] == ["--ks-check", "test_bad"]
     assert "never" in runs.asked["tests-again"]
     assert "module-again" not in runs.asked
+
+
+def of(key: str) -> Subject:
+    """Return what is judged, where the modules are known by a key."""
+    subject = sample().subject
+    assert subject is not None
+    return replace(subject, series_digest=key)
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict"), [("one", Verdict.PASS), ("other", Verdict.INCOMPARABLE)]
+)
+def test_parts_judge_the_same_modules(
+    judged: Callable[..., Any], key: str, verdict: Verdict
+) -> None:
+    parts = {"module": replace(told(GOOD), subject=of("one"))}
+    _, result = judged(parts | {"tests": replace(told(GOOD), subject=of(key))})
+    assert result.verdict is verdict
+    assert ("changed while they were judged" in result.error) == (verdict is not Verdict.PASS)
+
+
+def test_a_pass_of_other_modules_is_no_flake(judged: Callable[..., Any]) -> None:
+    passed = replace(told(replace(BAD, verdict=Verdict.PASS)), subject=of("other"))
+    _, result = judged({"tests": replace(told(BAD), subject=of("one")), "tests-again": passed})
+    assert result.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("trouble", [InfrastructureError("no log"), OSError(28, "disk full")])
+def test_our_trouble_in_a_part_leaves_what_others_found(
+    judged: Callable[..., Any], trouble: Exception
+) -> None:
+    _, result = judged({"module": told(BAD), "module-again": told(BAD), "tests": trouble})
+    assert (result.verdict, result.exit_code) == (Verdict.FAIL, 1)
+    assert BAD in result.outcomes
+    assert result.error
+
+
+@pytest.mark.parametrize("trouble", [InfrastructureError("no log"), OSError(28, "disk full")])
+def test_a_failure_stands_that_can_not_be_run_again(
+    judged: Callable[..., Any], trouble: Exception
+) -> None:
+    _, result = judged({"tests": told(BAD), "tests-again": trouble})
+    assert (result.verdict, result.exit_code) == (Verdict.FAIL, 1)
+
+
+def test_a_flake_that_can_not_be_counted_is_one(
+    judged: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise InfrastructureError("disk full\nat all")
+
+    monkeypatch.setattr(Flakes, "count", full)
+    again = told(replace(BAD, verdict=Verdict.PASS))
+    _, result = judged({"tests": told(BAD), "tests-again": again})
+    assert result.verdict is Verdict.FLAKY
+    assert "not counted: disk full)" in result.outcomes[-1].detail
 
 
 @pytest.mark.parametrize(("fail", "code"), [(False, 0), (True, 1)])

@@ -18,7 +18,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from ksuite.campaigns.lab import CommandFailed, Lab, is_chatter, place_of
 from ksuite.dut import lab as dut_lab
-from ksuite.errors import InfrastructureError, UserError
+from ksuite.errors import DutError, InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,15 @@ class StubDut:
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         self.calls.append((function, *args))
+        if isinstance(self.answer, Exception):
+            raise self.answer
         return self.answer
+
+    def retire(self) -> None:
+        self.calls.append(("retired",))
+
+    def discard(self) -> None:
+        self.calls.append(("discarded",))
 
 
 def lab_on(dut: StubDut) -> Lab:
@@ -69,6 +77,23 @@ def test_namespaces_of_links_come_by_themselves_and_once() -> None:
     assert dut.calls[-1] == (dut_lab.take_down, ["left", "right"])
     lab.take_links_down()
     assert dut.calls[-1] == (dut_lab.take_down, [])
+
+
+@pytest.mark.parametrize(
+    ("passed", "done"),
+    [(True, [dut_lab.dismantle, "retired", "discarded"]), (False, ["discarded"])],
+)
+def test_the_next_test_gets_another_guest(passed: bool, done: list[Any]) -> None:
+    dut = StubDut(["one"])
+    lab_on(dut).end(passed=passed)
+    assert [call[0] for call in dut.calls] == done
+
+
+def test_a_guest_whose_modules_do_not_unload_is_thrown_away() -> None:
+    dut = StubDut(DutError("in use"))
+    with pytest.raises(DutError, match="in use"):
+        lab_on(dut).end(passed=True)
+    assert [call[0] for call in dut.calls] == [dut_lab.dismantle, "discarded"]
 
 
 def test_a_command_that_fails_says_why() -> None:

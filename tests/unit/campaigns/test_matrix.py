@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from ksuite.campaigns import matrix
-from ksuite.campaigns.matrix import run_all
+from ksuite.campaigns.matrix import as_file_name, run_all
 from ksuite.errors import InfrastructureError
 from ksuite.report import json_file
+from ksuite.report.baseline_file import baseline_path
 from tests.unit.measure.samples import result
 
 RUNNER = """
@@ -186,3 +187,15 @@ def test_log_that_can_not_be_written(runner: Runner, tmp_path: Path) -> None:
     assert runner.result.exists()
     with pytest.raises(InfrastructureError, match="can't write"):
         list(run_all(KERNELS, SUITES, tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "kernel", ["distro", "debian:6.12", "~/linux@v6.13", "./linux", "/root/linux", "../ü", "…"]
+)
+def test_every_kernel_has_a_name_for_a_baseline(kernel: str, tmp_path: Path) -> None:
+    assert baseline_path(tmp_path, as_file_name(kernel)).parent == tmp_path
+
+
+def test_kernels_of_other_directories_have_other_names() -> None:
+    assert as_file_name("debian:6.12") == "debian-6.12"
+    assert len({as_file_name(name) for name in ("~/linux", "/linux", "../linux", "linux")}) == 4

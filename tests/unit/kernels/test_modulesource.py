@@ -124,6 +124,21 @@ def test_a_work_tree_is_what_git_tracks_or_would(repository: Path) -> None:
     assert files["a.c"].content == b"changed\n"
 
 
+def test_below_the_top_git_is_asked_too(repository: Path) -> None:
+    below = repository / "d"
+    (below / "old.o").write_text("ignored")
+    (below / "new.c").write_text("not yet added")
+    assert set(read_module(below).files) == {"b.c", "new.c"}
+
+
+def test_a_directory_that_git_ignores_is_taken_as_it_is(repository: Path) -> None:
+    below = repository / "apart"
+    below.mkdir()
+    (repository / ".gitignore").write_text("apart\n")
+    (below / "a.c").write_text("a")
+    assert set(read_module(below).files) == {"a.c"}
+
+
 def test_a_revision_is_what_was_committed(repository: Path) -> None:
     (repository / "a.c").write_text("changed\n")
     (repository / "new.c").touch()

@@ -12,6 +12,7 @@ import pytest
 
 from ksuite.errors import (
     DoesNotApply,
+    DoesNotCompile,
     InfrastructureError,
     KsuiteError,
     NothingToCompare,
@@ -122,6 +123,16 @@ def test_refusal_is_a_build(error: KsuiteError, status: str) -> None:
     [build] = report["builds"]
     assert (build["status"], build["log_excerpt"]) == (status, "hunk 3")
     assert "valid" not in report["checkouts"][0]
+    assert report["tests"] == []
+
+
+def test_gate_that_does_not_compile_is_a_build_that_failed() -> None:
+    """It knows what it judges before that."""
+    told = refused(DoesNotCompile("a.c:1:1: error: no"), 1.0)
+    assert WHOLE.subject is not None
+    subject = replace(WHOLE.subject, modules={})
+    report = parsed(render([replace(told, subject=subject)]))
+    assert [one["status"] for one in report["builds"]] == ["FAIL"]
     assert report["tests"] == []
 
 
