@@ -134,6 +134,8 @@ def _tell_stages(machine: ImageMachine, started: float) -> None:
 def virtme(tree: Path) -> None:
     """Print the times of virtme-ng's build and boot, with their defaults."""
     run = partial(subprocess.run, cwd=tree, check=True, stdin=subprocess.DEVNULL)
+    # vng truncates the file that it finds as its stderr.
+    run = partial(run, stderr=subprocess.STDOUT)
     with (tree.parent / "vng.log").open("w") as log:
         with timed("vng --build"):
             run([vng(), "--build"], stdout=log)
