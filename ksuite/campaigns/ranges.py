@@ -132,6 +132,7 @@ def range_of_tree(
                 configuration,
                 store,
                 str(why).partition("\n")[0],
+                history.good,
                 progress,
             )
         yield Range(
@@ -299,6 +300,7 @@ def range_of_series(
                 configuration,
                 store,
                 told,
+                "0",
                 progress,
             )
         yield Range(
