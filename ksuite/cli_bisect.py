@@ -68,8 +68,9 @@ read: what is checked out there, and what was changed there, does not matter.
 
 OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; and
 state.json after each step, from which --resume goes on: it takes nothing beside but --budget.
---run-step judges what is checked out in --tree, for `git bisect run`. It takes no wall clock, and
-neither does SERIES: one boot of each is no verdict.
+--run-step judges what is checked out in --tree, or BISECT_HEAD after `git bisect start
+--no-checkout`, for `git bisect run`. It takes no wall clock, and neither does SERIES: one boot of
+each is no verdict.
 """
 EPILOG = """\
 exit codes:
@@ -202,7 +203,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take over what a `git bisect log` says",
     )
     parser.add_argument(
-        "--run-step", action="store_true", help="judge what is checked out, for `git bisect run`"
+        "--run-step", action="store_true", help="judge what git has come to, for `git bisect run`"
     )
 
 
@@ -316,7 +317,8 @@ def _quest_of_git(options: argparse.Namespace) -> Quest:
         raise UserError("--run-step judges one revision: it goes with no --resume or --replay")
     if options.patches:
         raise UserError("--run-step judges what is checked out in --tree: SERIES is none of it")
-    if any((end or "").startswith(("HEAD", "@")) for end in (options.good, options.bad)):
+    moving = "HEAD", "BISECT_HEAD", "@"
+    if any((end or "").startswith(moving) for end in (options.good, options.bad)):
         raise UserError("HEAD is what git has checked out, another commit each time: name the ends")
     if options.clock == Clock.WALL:
         raise UserError(
@@ -337,7 +339,7 @@ def _step(options: argparse.Namespace) -> int:
     """Judge what is checked out, and answer as ``git bisect run`` wants it."""
     try:
         quest = _pinned(_quest_of_git(options))
-        head = commit_of(Path(quest.tree), "HEAD")
+        head = _head(Path(quest.tree))
         with progress_line(sys.stderr) as progress:
             side = Campaign(quest, {}, progress=progress).judge(head)
         print(f"{head[:12]}: {({1: 'bad', -1: 'good', 0: 'skip'})[side]}", flush=True)
@@ -346,6 +348,14 @@ def _step(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 (Python would end with 1, and git take it for bad)
         return _aborted(error, int(ExitCode.INFRASTRUCTURE))
     return {1: 1, -1: 0, 0: SKIP_STEP}[side]
+
+
+def _head(tree: Path) -> str:
+    """Return the commit that git asks for."""
+    with suppress(UserError):
+        # Where git checks nothing out, HEAD stays what it was: --no-checkout, or a bare repository.
+        return commit_of(tree, "BISECT_HEAD")
+    return commit_of(tree, "HEAD")
 
 
 def _aborted(error: Exception, code: int) -> int:
