@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ksuite.campaigns.bisect import Campaign
 from ksuite.campaigns.bisect_state import (
     kernel_from_anywhere,
+    pinned_kernel,
     read_state,
     series_from_anywhere,
     write_state,
@@ -305,6 +306,7 @@ def _quest(options: argparse.Namespace) -> Quest:
 def _pinned(quest: Quest) -> Quest:
     """Return a quest whose ends are commits: a branch may be another one when it goes on."""
     quest.must_make_sense()
+    quest = replace(quest, kernel=pinned_kernel(quest.kernel))
     if not quest.tree:
         return quest
     must_be_tree(Path(quest.tree))

@@ -14,6 +14,7 @@ from ksuite.errors import (
     KernelFault,
     NeedsFullBuild,
     SeriesError,
+    UserError,
 )
 from ksuite.measure.finding import MEASURED, SKIPPED, TOLD_BAD, TOLD_GOOD, Seen
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ksuite.campaigns.bed import Bed
     from ksuite.campaigns.revisions import Revisions, Runnable
     from ksuite.errors import KsuiteError
+    from ksuite.measure.cost import Cost
 
 ENDS = {
     DoesNotApply: "does not apply",
@@ -88,6 +90,7 @@ class CostJudge:
         """Return what a revision costs, in so many guests at least.
 
         :raises InfrastructureError: it can't be told, and that is not the revision's fault.
+        :raises UserError: it can't be compared with what is known.
         """
         known = self._notes.seen.get(revision)
         if known is not None and _suffices(known, guests):
@@ -127,10 +130,28 @@ class CostJudge:
             while len(seen.costs) < guests:
                 self._progress(f"measuring {revision[:12]}")
                 cost = self.bed.measure(runnable, len(seen.costs))
+                self._must_compare(cost)
                 seen = replace(seen, costs=(*seen.costs, cost))
         except (KernelFault, DutError, DoesNotBoot) as error:
             return unjudged(revision, error, runnable.code)
         return seen
+
+    def _must_compare(self, cost: Cost) -> None:
+        """Refuse a cost that was measured otherwise than those that are known.
+
+        :raises UserError: it says in what.
+        """
+        known = next((one.costs[0] for one in self._notes.seen.values() if one.costs), cost)
+        unlike = [
+            f"{name}: {then} then, {now} now"
+            for name, now, then in cost.fingerprint.unlike(known.fingerprint)
+            if name not in self._revisions.varying
+        ]
+        if unlike:
+            raise UserError(
+                "what is known was measured otherwise, and can't be compared with what is measured "
+                f"now ({'; '.join(unlike)}): begin anew, without --resume"
+            )
 
 
 def _suffices(known: Seen, guests: int) -> bool:

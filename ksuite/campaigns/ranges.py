@@ -149,6 +149,9 @@ def range_of_tree(
 
 def _ground(source: KernelSource, series: Series | None) -> Ground:
     kernel = f"{source.release} ({source.version})"
+    if source.build_id:
+        # One that was built has the same names from other source.
+        kernel += f", build {source.build_id[:SHORT_HASH]}"
     return Ground(kernel, series.digest if series else "", guest_code())
 
 

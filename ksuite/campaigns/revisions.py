@@ -47,9 +47,11 @@ class Revisions(ABC):
     """Builds revisions by their names.
 
     :param how: what is built of each, and why not less.
+    :param varying: the fields of a cost's fingerprint in which two of them may differ.
     """
 
     how: str
+    varying: frozenset[str] = frozenset()
 
     @abstractmethod
     def build(self, name: str) -> Runnable:
@@ -113,6 +115,8 @@ class KernelRevisions(Revisions):
     :param first: the name of a revision that must build: where it does, what stops another one is
         that one's own fault.
     """
+
+    varying = frozenset({"kernel_release", "kernel_config"})
 
     def __init__(
         self,

@@ -186,7 +186,8 @@ def test_series_is_found_from_elsewhere(
         ("debian:6.12", "debian:6.12"),
         ("", ""),
         ("tree", "{}/tree"),
-        ("tree@v6.12", "{}/tree@v6.12"),
+        ("tree@new", "{}/tree@{}"),
+        ("none@v6.12", "none@v6.12"),
         ("a/bzImage,modules", "{0}/a/bzImage,{0}/modules"),
         ("nothing-of-the-kind", "nothing-of-the-kind"),
     ],
@@ -201,7 +202,15 @@ def test_kernel_is_found_from_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert bisect(tmp_path, tree, "--kernel", given) == 0
-    assert stub.quests[0].kernel == kept.format(tmp_path)
+    assert stub.quests[0].kernel == kept.format(tmp_path, commit(tree, "new"))
+
+
+def test_kernel_of_a_tree_has_that_revision(
+    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bisect(tmp_path, tree, "--kernel", f"{tree}@none") == 2
+    assert "revision 'none' does not exist" in capsys.readouterr().err
+    assert stub.quests == []
 
 
 @pytest.mark.parametrize(

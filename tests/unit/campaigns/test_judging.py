@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ksuite.campaigns.judging import CostJudge, Notes
-from ksuite.campaigns.revisions import Revisions
+from ksuite.campaigns.revisions import KernelRevisions, Revisions
 from ksuite.errors import (
     DoesNotBoot,
     DoesNotCompile,
@@ -17,6 +17,7 @@ from ksuite.errors import (
     InfrastructureError,
     KernelFault,
     NeedsFullBuild,
+    UserError,
 )
 from ksuite.measure.cost import Cost
 from ksuite.measure.finding import MEASURED, TOLD_BAD, TOLD_GOOD, Seen
@@ -170,3 +171,28 @@ def test_what_somebody_told_is_measured_where_its_cost_is_wanted() -> None:
     one = judge(fakes, Notes({"a": Seen("a", TOLD_GOOD)}))
     assert one.see("a").result == TOLD_GOOD
     assert one.see("a", guests=2).cost == 100.0
+
+
+NEWER = replace(FINGERPRINT, qemu="8", kernel_release="6.2.0-1", kernel_config="beef")
+
+
+def test_cost_that_can_not_be_compared_with_what_is_known_is_refused() -> None:
+    """What was seen in an earlier run may have been seen with another QEMU."""
+    fakes = Fakes({"b": "y"}, {"y": 200.0})
+    known = Seen("a", MEASURED, (Cost(NEWER, (100.0,)),), code="x")
+    notes = Notes({"t": Seen("t", TOLD_GOOD), "a": known})
+    said = r"kernel_release: 6\.2\.0-1 then, 6\.1\.0-1-amd64 now; .*qemu: 8 then, 7 now.*begin anew"
+    with pytest.raises(UserError, match=said):
+        judge(fakes, notes).see("b")
+    assert "b" not in notes.seen
+
+
+def test_whole_kernels_are_others_each_time() -> None:
+    fakes = Fakes({"b": "y"}, {"y": 200.0})
+    fakes.varying = KernelRevisions.varying
+    alike = replace(NEWER, qemu=FINGERPRINT.qemu)
+    known = Seen("a", MEASURED, (Cost(alike, (100.0,)),), code="x")
+    assert judge(fakes, Notes({"a": known})).see("b").cost == 200.0
+    known = Seen("a", MEASURED, (Cost(NEWER, (100.0,)),), code="x")
+    with pytest.raises(UserError, match=r"\(qemu: 8 then, 7 now\)"):
+        judge(fakes, Notes({"a": known})).see("b")
