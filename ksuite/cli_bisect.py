@@ -201,7 +201,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="store",
         type=Path,
-        help="take over what a `git bisect log` says",
+        help="take over what a `git bisect log` says; on the wall clock, only what it skips",
     )
     parser.add_argument(
         "--run-step", action="store_true", help="judge what git has come to, for `git bisect run`"

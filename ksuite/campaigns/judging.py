@@ -93,7 +93,7 @@ class CostJudge:
         :raises UserError: it can't be compared with what is known.
         """
         known = self._notes.seen.get(revision)
-        if known is not None and _suffices(known, guests):
+        if known is not None and self._suffices(known, guests):
             return known
         try:
             self._progress(f"building {revision[:12]}")
@@ -102,7 +102,7 @@ class CostJudge:
             return self._notes.put(unjudged(revision, error))
         if known is None and (like := self._notes.like(revision, runnable.code)):
             known = self._notes.put(like)
-            if _suffices(known, guests):
+            if self._suffices(known, guests):
                 return known
         return self._notes.put(self._measured(revision, runnable, known, guests))
 
@@ -129,12 +129,31 @@ class CostJudge:
         try:
             while len(seen.costs) < guests:
                 self._progress(f"measuring {revision[:12]}")
-                cost = self.bed.measure(runnable, len(seen.costs))
+                cost = self._boot(runnable, seen)
                 self._must_compare(cost)
                 seen = replace(seen, costs=(*seen.costs, cost))
         except (KernelFault, DutError, DoesNotBoot) as error:
             return unjudged(revision, error, runnable.code)
         return seen
+
+    def _boot(self, runnable: Runnable, seen: Seen) -> Cost:
+        """Return one more cost of a revision."""
+        repeat = len(seen.costs)
+        try:
+            return self.bed.measure(runnable, repeat)
+        except (KernelFault, DutError, DoesNotBoot) as error:
+            if not seen.costs:
+                raise
+            # It does not break each time, and what was measured of it is not to be lost.
+            self._progress(f"measuring {seen.revision[:12]} again: {error}")
+            return self.bed.measure(runnable, repeat)
+
+    def _suffices(self, known: Seen, guests: int) -> bool:
+        """Say whether nothing more is to be learned: what broke before it was measured stays so."""
+        if known.costs:
+            return len(known.costs) >= guests
+        # Somebody's word is as good as a cost, where one is enough.
+        return known.result not in SIDES or (guests == 1 and self.exact)
 
     def _must_compare(self, cost: Cost) -> None:
         """Refuse a cost that was measured otherwise than those that are known.
@@ -152,14 +171,6 @@ class CostJudge:
                 "what is known was measured otherwise, and can't be compared with what is measured "
                 f"now ({'; '.join(unlike)}): begin anew, without --resume"
             )
-
-
-def _suffices(known: Seen, guests: int) -> bool:
-    """Say whether nothing more is to be learned: what broke once breaks again."""
-    if known.costs:
-        return len(known.costs) >= guests
-    # Somebody's word is as good as a cost, where one is enough.
-    return known.result not in SIDES or guests == 1
 
 
 def unjudged(revision: str, error: KsuiteError, code: str = "") -> Seen:

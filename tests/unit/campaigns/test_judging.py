@@ -40,6 +40,7 @@ class Fakes(Revisions):
     costs: dict[str, Any] = field(default_factory=dict)
     built: list[str] = field(default_factory=list)
     measured: list[tuple[str, int]] = field(default_factory=list)
+    exact: bool = True
     how = "nothing"
 
     def build(self, name: str) -> Any:
@@ -52,6 +53,8 @@ class Fakes(Revisions):
     def measure(self, runnable: Any, repeat: int = 0) -> Cost:
         self.measured.append((runnable.code, repeat))
         cost = self.costs[runnable.code]
+        if isinstance(cost, list):
+            cost = cost.pop(0)
         if isinstance(cost, Exception):
             raise cost
         return Cost(FINGERPRINT, (cost,) * 5)
@@ -171,6 +174,31 @@ def test_what_somebody_told_is_measured_where_its_cost_is_wanted() -> None:
     one = judge(fakes, Notes({"a": Seen("a", TOLD_GOOD)}))
     assert one.see("a").result == TOLD_GOOD
     assert one.see("a", guests=2).cost == 100.0
+
+
+def test_what_somebody_told_is_measured_where_one_boot_says_nothing() -> None:
+    """A log would tell the culprit and its parent, and neither would ever be booted."""
+    fakes = Fakes({"a": "x"}, {"x": 100.0}, exact=False)
+    seen = judge(fakes, Notes({"a": Seen("a", TOLD_BAD)})).see("a")
+    assert (seen.result, seen.cost) == (MEASURED, 100.0)
+
+
+def test_one_boot_that_broke_does_not_cost_those_before_it() -> None:
+    hang = KernelFault("hang", "soft lockup", "the console")
+    fakes = Fakes({"a": "x"}, {"x": [100.0, 102.0, hang, 101.0]}, exact=False)
+    seen = judge(fakes).see("a", guests=3)
+    assert [cost.median for cost in seen.costs] == [100.0, 102.0, 101.0]
+    assert fakes.measured == [("x", 0), ("x", 1), ("x", 2), ("x", 2)]
+
+
+@pytest.mark.parametrize("boots", [0, 2])
+def test_what_breaks_at_once_or_again_can_not_be_measured(boots: int) -> None:
+    hang = KernelFault("hang", "soft lockup", "the console")
+    fakes = Fakes({"a": "x"}, {"x": [*[100.0] * boots, hang, hang, 101.0]}, exact=False)
+    one = judge(fakes)
+    assert one.see("a", guests=boots + 1).result == "hang"
+    assert one.see("a", guests=boots + 2).cost is None
+    assert len(fakes.measured) == boots + (2 if boots else 1)
 
 
 NEWER = replace(FINGERPRINT, qemu="8", kernel_release="6.2.0-1", kernel_config="beef")
