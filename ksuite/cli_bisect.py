@@ -37,9 +37,9 @@ from ksuite.kernels.gitrange import commit_of, commits_of_range, must_be_tree
 from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.finding import Outcome, Seen
-from ksuite.report import bisection, curve, git_bisect
+from ksuite.report import bisection, bisection_files, git_bisect
 from ksuite.report.progress import progress_line
-from ksuite.report.whole_file import must_be_writable, write_json, write_text
+from ksuite.report.whole_file import must_be_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,8 +67,9 @@ repeated until one culprit is as likely as --confidence, or --budget is spent.
 A tree that holds only a part of a kernel is laid over the source of --kernel. The tree is only
 read: what is checked out there, and what was changed there, does not matter.
 
-OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; and
-state.json after each step, from which --resume goes on: it takes nothing beside but --budget.
+OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; those of an
+earlier run are removed first. After each step it gets state.json, from which --resume goes on: that
+takes nothing beside but --budget.
 --run-step judges what is checked out in --tree, or BISECT_HEAD after `git bisect start
 --no-checkout`, for `git bisect run`. It takes no wall clock, and neither does SERIES: one boot of
 each is no verdict.
@@ -216,6 +217,7 @@ def run(options: argparse.Namespace) -> int:
     quest, seen, ground = _begun(options)
     if options.replay:
         seen = _replayed(options.replay, quest) | seen
+    bisection_files.remove(options.output)
 
     def keep(all_seen: Mapping[str, Seen], on: Ground) -> None:
         write_state(quest, all_seen, on, options.output)
@@ -229,7 +231,7 @@ def run(options: argparse.Namespace) -> int:
     except (SeriesError, KernelFault, DutError) as error:
         # No verdict on a series: there are none here.
         raise NothingToCompare(str(error)) from error
-    _write(finding, options.output)
+    bisection_files.write(finding, options.output)
     print(bisection.render(finding), end="")
     return int(ExitCode.PASS if _tells(finding) else ExitCode.INCOMPARABLE)
 
@@ -375,20 +377,3 @@ def _aborted(error: Exception, code: int) -> int:
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return ABORT + code
-
-
-def _write(finding: Finding, directory: Path) -> None:
-    write_json(bisection.as_plain(finding), directory / "bisect.json")
-    picture = curve.as_svg(finding)
-    if picture:
-        write_text(picture, directory / "bisect.svg")
-    write_text(
-        bisection.as_markdown(finding, "bisect.svg" if picture else ""), directory / "bisect.md"
-    )
-    if finding.outcome is not Outcome.SERIES:
-        first = finding.steps[0].revision if finding.outcome is Outcome.CULPRIT else ""
-        ends = finding.good.revision, finding.bad.revision
-        empty = finding.outcome in {Outcome.NONE, Outcome.DRIFT}
-        remark = bisection.WORDS[finding.outcome] if empty else ""
-        log = git_bisect.as_log(*ends, finding.told, finding.subjects, first, remark)
-        write_text(log, directory / "bisect.log")

@@ -74,6 +74,22 @@ def test_all_that_was_found_is_written(
     assert stub.known == [{}]
 
 
+def test_what_an_earlier_run_found_is_gone(stub: Stub, tmp_path: Path, tree: Path) -> None:
+    """It would be taken for what this one has found."""
+    out = tmp_path / "out"
+    assert bisect(tmp_path, tree) == 0
+    assert len(list(out.glob("bisect.*"))) == 4
+    stub.finds = InfrastructureError("disk full")
+    assert bisect(tmp_path, tree, "--drop", "2") == 3
+    assert [one.name for one in out.iterdir()] == ["state.json"]
+    stub.finds = FOUND
+    assert bisect(tmp_path, tree) == 0
+    good, bad = Seen("a", "passes"), Seen("c", "passes")
+    stub.finds = replace(NONE, outcome=Outcome.SERIES, good=good, bad=bad, seen=(good, bad))
+    assert bisect(tmp_path, tree) == 4
+    assert {one.name for one in out.glob("bisect.*")} == {"bisect.json", "bisect.md"}
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
