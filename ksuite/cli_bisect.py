@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ksuite.campaigns.bisect import Campaign
 from ksuite.campaigns.bisect_state import (
     kernel_from_anywhere,
+    pinned_kernel,
     read_state,
     series_from_anywhere,
     write_state,
@@ -36,9 +37,9 @@ from ksuite.kernels.gitrange import commit_of, commits_of_range, must_be_tree
 from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.finding import Outcome, Seen
-from ksuite.report import bisection, curve, git_bisect
+from ksuite.report import bisection, bisection_files, git_bisect
 from ksuite.report.progress import progress_line
-from ksuite.report.whole_file import must_be_writable, write_json, write_text
+from ksuite.report.whole_file import must_be_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,10 +67,12 @@ repeated until one culprit is as likely as --confidence, or --budget is spent.
 A tree that holds only a part of a kernel is laid over the source of --kernel. The tree is only
 read: what is checked out there, and what was changed there, does not matter.
 
-OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; and
-state.json after each step, from which --resume goes on: it takes nothing beside but --budget.
---run-step judges what is checked out in --tree, for `git bisect run`. It takes no wall clock, and
-neither does SERIES: one boot of each is no verdict.
+OUTPUT gets bisect.json, bisect.md, bisect.svg, and bisect.log for `git bisect replay`; those of an
+earlier run are removed first. After each step it gets state.json, from which --resume goes on: that
+takes nothing beside but --budget.
+--run-step judges what is checked out in --tree, or BISECT_HEAD after `git bisect start
+--no-checkout`, for `git bisect run`. It takes no wall clock, and neither does SERIES: one boot of
+each is no verdict.
 """
 EPILOG = """\
 exit codes:
@@ -199,10 +202,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="store",
         type=Path,
-        help="take over what a `git bisect log` says",
+        help="take over what a `git bisect log` says; on the wall clock, only what it skips",
     )
     parser.add_argument(
-        "--run-step", action="store_true", help="judge what is checked out, for `git bisect run`"
+        "--run-step", action="store_true", help="judge what git has come to, for `git bisect run`"
     )
 
 
@@ -214,6 +217,7 @@ def run(options: argparse.Namespace) -> int:
     quest, seen, ground = _begun(options)
     if options.replay:
         seen = _replayed(options.replay, quest) | seen
+    bisection_files.remove(options.output)
 
     def keep(all_seen: Mapping[str, Seen], on: Ground) -> None:
         write_state(quest, all_seen, on, options.output)
@@ -227,7 +231,7 @@ def run(options: argparse.Namespace) -> int:
     except (SeriesError, KernelFault, DutError) as error:
         # No verdict on a series: there are none here.
         raise NothingToCompare(str(error)) from error
-    _write(finding, options.output)
+    bisection_files.write(finding, options.output)
     print(bisection.render(finding), end="")
     return int(ExitCode.PASS if _tells(finding) else ExitCode.INCOMPARABLE)
 
@@ -304,6 +308,7 @@ def _quest(options: argparse.Namespace) -> Quest:
 def _pinned(quest: Quest) -> Quest:
     """Return a quest whose ends are commits: a branch may be another one when it goes on."""
     quest.must_make_sense()
+    quest = replace(quest, kernel=pinned_kernel(quest.kernel))
     if not quest.tree:
         return quest
     must_be_tree(Path(quest.tree))
@@ -316,7 +321,8 @@ def _quest_of_git(options: argparse.Namespace) -> Quest:
         raise UserError("--run-step judges one revision: it goes with no --resume or --replay")
     if options.patches:
         raise UserError("--run-step judges what is checked out in --tree: SERIES is none of it")
-    if any((end or "").startswith(("HEAD", "@")) for end in (options.good, options.bad)):
+    moving = "HEAD", "BISECT_HEAD", "@"
+    if any((end or "").startswith(moving) for end in (options.good, options.bad)):
         raise UserError("HEAD is what git has checked out, another commit each time: name the ends")
     if options.clock == Clock.WALL:
         raise UserError(
@@ -337,7 +343,7 @@ def _step(options: argparse.Namespace) -> int:
     """Judge what is checked out, and answer as ``git bisect run`` wants it."""
     try:
         quest = _pinned(_quest_of_git(options))
-        head = commit_of(Path(quest.tree), "HEAD")
+        head = _head(Path(quest.tree))
         with progress_line(sys.stderr) as progress:
             side = Campaign(quest, {}, progress=progress).judge(head)
         print(f"{head[:12]}: {({1: 'bad', -1: 'good', 0: 'skip'})[side]}", flush=True)
@@ -346,6 +352,14 @@ def _step(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 (Python would end with 1, and git take it for bad)
         return _aborted(error, int(ExitCode.INFRASTRUCTURE))
     return {1: 1, -1: 0, 0: SKIP_STEP}[side]
+
+
+def _head(tree: Path) -> str:
+    """Return the commit that git asks for."""
+    with suppress(UserError):
+        # Where git checks nothing out, HEAD stays what it was: --no-checkout, or a bare repository.
+        return commit_of(tree, "BISECT_HEAD")
+    return commit_of(tree, "HEAD")
 
 
 def _aborted(error: Exception, code: int) -> int:
@@ -363,20 +377,3 @@ def _aborted(error: Exception, code: int) -> int:
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return ABORT + code
-
-
-def _write(finding: Finding, directory: Path) -> None:
-    write_json(bisection.as_plain(finding), directory / "bisect.json")
-    picture = curve.as_svg(finding)
-    if picture:
-        write_text(picture, directory / "bisect.svg")
-    write_text(
-        bisection.as_markdown(finding, "bisect.svg" if picture else ""), directory / "bisect.md"
-    )
-    if finding.outcome is not Outcome.SERIES:
-        first = finding.steps[0].revision if finding.outcome is Outcome.CULPRIT else ""
-        ends = finding.good.revision, finding.bad.revision
-        empty = finding.outcome in {Outcome.NONE, Outcome.DRIFT}
-        remark = bisection.WORDS[finding.outcome] if empty else ""
-        log = git_bisect.as_log(*ends, finding.told, finding.subjects, first, remark)
-        write_text(log, directory / "bisect.log")

@@ -287,7 +287,8 @@ def _each_patch(empty: Finding, graph: Graph, see: Callable[[str], Seen]) -> Fin
 
 def _found(empty: Finding, outcome: Outcome, search: Bisection, searched: Range) -> Finding:
     subjects = searched.graph.subjects
-    first = search.steps[0].revision if search.steps else ""
+    is_told = outcome in {Outcome.CULPRIT, Outcome.STEPS} and search.steps
+    first = search.steps[0].revision if is_told else ""
     return replace(
         empty,
         outcome=outcome,
@@ -314,7 +315,7 @@ def _on_the_way(
         order={one.revision: order.get(one.revision, -1) for one in seen},
         told=tuple(
             (term, name)
-            for term, name in _told(finding, notes, judge)
+            for term, name in _told(finding, graph, notes, judge)
             if name in order and name not in {finding.good.revision, finding.bad.revision}
         ),
         commits=len(graph.names),
@@ -323,20 +324,31 @@ def _on_the_way(
 
 
 def _told(
-    finding: Finding, notes: Notes, judge: CostJudge | CheckJudge
+    finding: Finding, graph: Graph, notes: Notes, judge: CostJudge | CheckJudge
 ) -> Iterator[tuple[str, str]]:
     """Yield what git is told of revisions, so that it comes to the same.
 
-    git knows one step, and two sides of it. Where there are several, each revision would be put
-    on a side by which end it is nearer to, and the step between be another one than the largest.
+    git knows one step, and two sides of it. Where there are others, however small, a revision may
+    be nearer to the other end than the one that it is on the side of.
     """
     terms = {1: BAD, -1: GOOD, 0: SKIP}
-    if finding.outcome in {Outcome.CULPRIT, Outcome.SUSPECTS} and judge.exact:
-        for name, one in notes.seen.items():
-            yield terms[judge.side(one, finding.good, finding.bad)], name
+    one_step = finding.outcome in {Outcome.CULPRIT, Outcome.SUSPECTS} and judge.exact
+    seen = {name: one for name, one in notes.seen.items() if one_step and name in graph.names}
+    sides = {name: judge.side(one, finding.good, finding.bad) for name, one in seen.items()}
+    blamed = [name for name, _ in finding.suspects] or [one.revision for one in finding.steps[:1]]
+    has = {name: _has(graph, name, blamed) if side else 0 for name, side in sides.items()}
+    if finding.outcome is Outcome.SUSPECTS or (one_step and has == sides):
+        yield from ((terms[side], name) for name, side in has.items())
     elif finding.outcome in {Outcome.CULPRIT, Outcome.STEPS}:
         step = finding.steps[0]
         yield from ((GOOD, step.parent), (BAD, step.revision))
+
+
+def _has(graph: Graph, name: str, blamed: Sequence[str]) -> int:
+    """Return 1 where a revision has all of some others, -1 where it has none, else 0."""
+    place = {one: number for number, one in enumerate(graph.names)}
+    held = [bool(graph.holds[place[name], place[one]]) for one in blamed]
+    return 1 if all(held) else 0 if any(held) else -1
 
 
 def _shown(patch: str) -> str:

@@ -14,6 +14,7 @@ from ksuite.errors import (
     KernelFault,
     NeedsFullBuild,
     SeriesError,
+    UserError,
 )
 from ksuite.measure.finding import MEASURED, SKIPPED, TOLD_BAD, TOLD_GOOD, Seen
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ksuite.campaigns.bed import Bed
     from ksuite.campaigns.revisions import Revisions, Runnable
     from ksuite.errors import KsuiteError
+    from ksuite.measure.cost import Cost
 
 ENDS = {
     DoesNotApply: "does not apply",
@@ -88,9 +90,10 @@ class CostJudge:
         """Return what a revision costs, in so many guests at least.
 
         :raises InfrastructureError: it can't be told, and that is not the revision's fault.
+        :raises UserError: it can't be compared with what is known.
         """
         known = self._notes.seen.get(revision)
-        if known is not None and _suffices(known, guests):
+        if known is not None and self._suffices(known, guests):
             return known
         try:
             self._progress(f"building {revision[:12]}")
@@ -99,7 +102,7 @@ class CostJudge:
             return self._notes.put(unjudged(revision, error))
         if known is None and (like := self._notes.like(revision, runnable.code)):
             known = self._notes.put(like)
-            if _suffices(known, guests):
+            if self._suffices(known, guests):
                 return known
         return self._notes.put(self._measured(revision, runnable, known, guests))
 
@@ -126,19 +129,48 @@ class CostJudge:
         try:
             while len(seen.costs) < guests:
                 self._progress(f"measuring {revision[:12]}")
-                cost = self.bed.measure(runnable, len(seen.costs))
+                cost = self._boot(runnable, seen)
+                self._must_compare(cost)
                 seen = replace(seen, costs=(*seen.costs, cost))
         except (KernelFault, DutError, DoesNotBoot) as error:
             return unjudged(revision, error, runnable.code)
         return seen
 
+    def _boot(self, runnable: Runnable, seen: Seen) -> Cost:
+        """Return one more cost of a revision."""
+        repeat = len(seen.costs)
+        try:
+            return self.bed.measure(runnable, repeat)
+        except (KernelFault, DutError, DoesNotBoot) as error:
+            if not seen.costs:
+                raise
+            # It does not break each time, and what was measured of it is not to be lost.
+            self._progress(f"measuring {seen.revision[:12]} again: {error}")
+            return self.bed.measure(runnable, repeat)
 
-def _suffices(known: Seen, guests: int) -> bool:
-    """Say whether nothing more is to be learned: what broke once breaks again."""
-    if known.costs:
-        return len(known.costs) >= guests
-    # Somebody's word is as good as a cost, where one is enough.
-    return known.result not in SIDES or guests == 1
+    def _suffices(self, known: Seen, guests: int) -> bool:
+        """Say whether nothing more is to be learned: what broke before it was measured stays so."""
+        if known.costs:
+            return len(known.costs) >= guests
+        # Somebody's word is as good as a cost, where one is enough.
+        return known.result not in SIDES or (guests == 1 and self.exact)
+
+    def _must_compare(self, cost: Cost) -> None:
+        """Refuse a cost that was measured otherwise than those that are known.
+
+        :raises UserError: it says in what.
+        """
+        known = next((one.costs[0] for one in self._notes.seen.values() if one.costs), cost)
+        unlike = [
+            f"{name}: {then} then, {now} now"
+            for name, now, then in cost.fingerprint.unlike(known.fingerprint)
+            if name not in self._revisions.varying
+        ]
+        if unlike:
+            raise UserError(
+                "what is known was measured otherwise, and can't be compared with what is measured "
+                f"now ({'; '.join(unlike)}): begin anew, without --resume"
+            )
 
 
 def unjudged(revision: str, error: KsuiteError, code: str = "") -> Seen:

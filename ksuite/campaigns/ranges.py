@@ -132,6 +132,7 @@ def range_of_tree(
                 configuration,
                 store,
                 str(why).partition("\n")[0],
+                history.good,
                 progress,
             )
         yield Range(
@@ -148,6 +149,9 @@ def range_of_tree(
 
 def _ground(source: KernelSource, series: Series | None) -> Ground:
     kernel = f"{source.release} ({source.version})"
+    if source.build_id:
+        # One that was built has the same names from other source.
+        kernel += f", build {source.build_id[:SHORT_HASH]}"
     return Ground(kernel, series.digest if series else "", guest_code())
 
 
@@ -299,6 +303,7 @@ def range_of_series(
                 configuration,
                 store,
                 told,
+                "0",
                 progress,
             )
         yield Range(

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ksuite.errors import SeriesError
 from ksuite.kernels.build import build_changed
 from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.full import build_kernel, facts_of, read_built
@@ -45,9 +47,11 @@ class Revisions(ABC):
     """Builds revisions by their names.
 
     :param how: what is built of each, and why not less.
+    :param varying: the fields of a cost's fingerprint in which two of them may differ.
     """
 
     how: str
+    varying: frozenset[str] = frozenset()
 
     @abstractmethod
     def build(self, name: str) -> Runnable:
@@ -108,7 +112,11 @@ class KernelRevisions(Revisions):
     :param kernel: returns what ``--kernel`` calls it, without the patches.
     :param patches: returns what is put on top of it.
     :param why: modules won't do.
+    :param first: the name of a revision that must build: where it does, what stops another one is
+        that one's own fault.
     """
+
+    varying = frozenset({"kernel_release", "kernel_config"})
 
     def __init__(
         self,
@@ -118,6 +126,7 @@ class KernelRevisions(Revisions):
         configuration: Configuration,
         store: Store,
         why: str,
+        first: str,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._trees = trees
@@ -125,14 +134,32 @@ class KernelRevisions(Revisions):
         self.patches = patches
         self._configuration = configuration
         self._store = store
+        self._first = first
         self._progress = progress
         self.how = f"whole kernels ({why})"
 
     def build(self, name: str) -> Runnable:
         """Return a revision's kernel; where make worked, objects stay for the next revision."""
+        return self._built(name, others_build=name != self._first and self._first_builds)
+
+    @cached_property
+    def _first_builds(self) -> bool:
+        # An earlier run may have built it, and this one begin with another.
+        try:
+            self._built(self._first, others_build=False)
+        except SeriesError:
+            return False
+        return True
+
+    def _built(self, name: str, *, others_build: bool) -> Runnable:
         with self._trees(name) as tree:
             entry = build_kernel(
-                tree, self._configuration, self.patches(name), self._store, self._progress
+                tree,
+                self._configuration,
+                self.patches(name),
+                self._store,
+                self._progress,
+                others_build=others_build,
             )
             kernel = read_built(entry, name, tree)
         code = facts_of(entry)["code"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksuite.errors import DoesNotCompile, InfrastructureError
+from ksuite.errors import DoesNotCompile, InfrastructureError, UserError
 from ksuite.kernels import dependencies
 from ksuite.kernels.areas import CONFIG, CONFIG_BYTES, Area, config_key, put_config
 from ksuite.kernels.beneath import open_beneath
@@ -58,6 +58,7 @@ class _Job:
     :param changed: content of the files that patches leave different, None where they remove one.
     :param compiler: first line of what it says of itself.
     :param linker: the same of the linker; the assembler is of its version.
+    :param others_build: see `build_kernel`.
     """
 
     tree: Tree
@@ -65,6 +66,7 @@ class _Job:
     configuration: Configuration
     compiler: str
     linker: str
+    others_build: bool = False
 
     @property
     def fragment(self) -> str:
@@ -98,10 +100,14 @@ def build_kernel(
     patches: Sequence[Patch],
     store: Store,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    others_build: bool = False,
 ) -> Path:
     """Return the store's entry of a kernel, built if there is none.
 
     :param patches: to apply to the tree.
+    :param others_build: another revision of the tree was built here in this configuration: whatever
+        stops this one is its own fault, and it does not compile.
     :raises DoesNotApply: a patch was refused.
     :raises DoesNotCompile: the compiler refused what came of it.
     :raises UserError: the configuration asks for what this kernel has not got, or the tree was
@@ -113,7 +119,8 @@ def build_kernel(
         tool(name, name, CLEAN_PATH)
     compiler = version_of(f"{TOOLS}gcc", "gcc")
     linker = linker_version(f"{TOOLS}ld")
-    job = _Job(tree, changed_files(tree.path, patches), configuration, compiler, linker)
+    changed = changed_files(tree.path, patches)
+    job = _Job(tree, changed, configuration, compiler, linker, others_build)
     return _obtain(job, store, progress)
 
 
@@ -193,7 +200,12 @@ def _configured(
         config = into / "config"
         config.write_bytes(read_unfollowed(place.out, CONFIG, CONFIG_BYTES))
         kconfig = Kconfig(job.tree.path, job.changed)
-        job.configuration.check(config, kconfig, job.tree.version)
+        try:
+            job.configuration.check(config, kconfig, job.tree.version)
+        except UserError as error:
+            if not job.others_build:
+                raise
+            raise DoesNotCompile(str(error)) from error
 
     tools = f"{job.compiler}\n{job.linker}"
     key = config_key(job.tree.path, job.changed, job.fragment, tools)
@@ -228,7 +240,7 @@ def _run(
         raise store.disk_full()
     kept = store.keep_log(job.key, log)
     # Who changes a tree has seen it built as it is, or refused with an error of its own.
-    fault = make.fault_of_source(builds_without=bool(job.changed))
+    fault = make.fault_of_source(builds_without=bool(job.changed) or job.others_build)
     if not fault:
         raise InfrastructureError(f"the kernel build broke off; the log is {kept}\n{make.last}")
     raise DoesNotCompile(f"the kernel does not compile; the log is {kept}\n{fault}")

@@ -88,8 +88,8 @@ class MakeLog:
     def fault_of_source(self, *, builds_without: bool) -> str:
         """Return what is wrong with the source; empty where that is not certain.
 
-        :param builds_without: it builds without the patches, or that will be found out, so that
-            whatever stopped make comes of them.
+        :param builds_without: it builds without the patches, or that will be found out, or other
+            revisions of it do, so that whatever stopped make comes of the difference.
         """
         if self.host_at_fault:
             return ""

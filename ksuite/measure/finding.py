@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import fmean
 
 from ksuite.measure.attribution import Attribution
 from ksuite.measure.cost import Cost
@@ -42,11 +43,16 @@ class Seen(Plain):
 
     @property
     def cost(self) -> float | None:
-        """The mean cost of a packet in the first guest; None where it was not measured."""
+        """The cost of a packet; None where it was not measured.
+
+        Restored guests are all alike, and it is the mean of the first one's windows; of booted ones
+        it is the mean of all their medians.
+        """
         if not self.costs:
             return None
-        windows = self.costs[0].windows
-        return sum(windows) / len(windows)
+        first = self.costs[0]
+        restored = first.fingerprint.restored
+        return fmean(first.windows if restored else [boot.median for boot in self.costs])
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ WORDS = {
     Outcome.UNDECIDED: "undecided",
     Outcome.SERIES: "each patch by itself",
 }
+BESIDE = "beside that, these were found, which have a part each"
 
 
 def render(finding: Finding, *, width: int = 110, colour: bool = False) -> str:
@@ -116,9 +117,11 @@ def _patch_row(step: Step, finding: Finding) -> list[str]:
 
 def _conclusion(finding: Finding) -> list[str]:
     lines = [f"{finding.outcome.upper()}: {WORDS[finding.outcome]}"]
+    lines += [f"  {name[:SHORT]} {subject}" for name, subject in finding.suspects]
+    if finding.suspects and finding.steps:
+        lines.append(BESIDE)
     if finding.outcome is not Outcome.SERIES:
         lines += [f"  {_told(step)}" for step in finding.steps]
-    lines += [f"  {name[:SHORT]} {subject}" for name, subject in finding.suspects]
     if math.isfinite(finding.change):
         ends = f"{finding.good.cost:,.1f} -> {finding.bad.cost:,.1f} ({_percent(finding.change)})"
         least = f"{finding.drop:.2%} is the least that counts"

@@ -51,6 +51,18 @@ def write_text(text: str, path: Path, *, replace: bool = True) -> None:
     _write_whole(text, path, replace=replace)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file that `write_text` would replace, if there is one; links and streams stay.
+
+    :raises InfrastructureError: it can't be removed.
+    """
+    try:
+        if path.is_file():
+            path.resolve().unlink(missing_ok=True)
+    except OSError as error:
+        raise InfrastructureError(f"can't remove {path}: {error.strerror}") from error
+
+
 def _is_stream(path: Path) -> bool:
     try:
         mode = path.stat().st_mode

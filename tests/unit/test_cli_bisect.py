@@ -74,6 +74,22 @@ def test_all_that_was_found_is_written(
     assert stub.known == [{}]
 
 
+def test_what_an_earlier_run_found_is_gone(stub: Stub, tmp_path: Path, tree: Path) -> None:
+    """It would be taken for what this one has found."""
+    out = tmp_path / "out"
+    assert bisect(tmp_path, tree) == 0
+    assert len(list(out.glob("bisect.*"))) == 4
+    stub.finds = InfrastructureError("disk full")
+    assert bisect(tmp_path, tree, "--drop", "2") == 3
+    assert [one.name for one in out.iterdir()] == ["state.json"]
+    stub.finds = FOUND
+    assert bisect(tmp_path, tree) == 0
+    good, bad = Seen("a", "passes"), Seen("c", "passes")
+    stub.finds = replace(NONE, outcome=Outcome.SERIES, good=good, bad=bad, seen=(good, bad))
+    assert bisect(tmp_path, tree) == 4
+    assert {one.name for one in out.glob("bisect.*")} == {"bisect.json", "bisect.md"}
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
@@ -186,7 +202,8 @@ def test_series_is_found_from_elsewhere(
         ("debian:6.12", "debian:6.12"),
         ("", ""),
         ("tree", "{}/tree"),
-        ("tree@v6.12", "{}/tree@v6.12"),
+        ("tree@new", "{}/tree@{}"),
+        ("none@v6.12", "none@v6.12"),
         ("a/bzImage,modules", "{0}/a/bzImage,{0}/modules"),
         ("nothing-of-the-kind", "nothing-of-the-kind"),
     ],
@@ -201,7 +218,15 @@ def test_kernel_is_found_from_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert bisect(tmp_path, tree, "--kernel", given) == 0
-    assert stub.quests[0].kernel == kept.format(tmp_path)
+    assert stub.quests[0].kernel == kept.format(tmp_path, commit(tree, "new"))
+
+
+def test_kernel_of_a_tree_has_that_revision(
+    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bisect(tmp_path, tree, "--kernel", f"{tree}@none") == 2
+    assert "revision 'none' does not exist" in capsys.readouterr().err
+    assert stub.quests == []
 
 
 @pytest.mark.parametrize(

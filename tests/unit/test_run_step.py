@@ -16,7 +16,7 @@ from ksuite.errors import (
     InfrastructureError,
     NothingToCompare,
 )
-from tests.unit.bisecting import Stub, bisect, new_tree
+from tests.unit.bisecting import Stub, bisect, commit, new_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,16 @@ def test_step_of_git(stub: Stub, tmp_path: Path, tree: Path, found: Any, code: i
     assert stub.judged == subprocess.check_output(head, text=True).strip()
 
 
+def test_step_where_git_checks_nothing_out(stub: Stub, tmp_path: Path, tree: Path) -> None:
+    """HEAD is one commit all the time then."""
+    start = ["bisect", "start", "--no-checkout", "new", "old"]
+    subprocess.run(["git", "-C", str(tree), *start], check=True, stdout=subprocess.DEVNULL)
+    stub.finds = 1
+    assert bisect(tmp_path, tree, "--run-step") == 1
+    assert stub.judged == commit(tree, "middle")
+    assert stub.judged != commit(tree, "HEAD")
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -60,6 +70,7 @@ def test_step_of_git(stub: Stub, tmp_path: Path, tree: Path, found: Any, code: i
         (["a.mbox"], "SERIES is none of it"),
         (["--bad", "HEAD"], "another commit each time"),
         (["--good", "@~3"], "another commit each time"),
+        (["--bad", "BISECT_HEAD"], "another commit each time"),
         (["--resume"], "goes with no --resume"),
         (["--replay", "log"], "goes with no --resume"),
     ],

@@ -114,6 +114,28 @@ def test_git_is_told_the_largest_of_several_steps_and_nothing_else(search: Any) 
     assert found.told == (("good", "c49"), ("bad", "c50"))
 
 
+def test_git_is_told_the_culprit_whatever_lies_beside_it(search: Any) -> None:
+    """With the others, none of which counts, what is before it is nearer to the bad end."""
+    steps = {"c10": 17.4, "c20": 17.4, "c30": 17.4, "c40": 21.0}
+    found = search(Judge(line(60), steps), replace(QUEST, drop_percent=0.3))
+    assert (found.outcome, found.steps[0].revision) == (Outcome.CULPRIT, "c40")
+    assert found.told == (("good", "c39"), ("bad", "c40"))
+
+
+def test_git_is_told_on_which_side_of_all_suspects_revisions_are(search: Any) -> None:
+    """What is before them is nearer to the bad end, by steps that were found."""
+    steps = {"c10": 48.0, "c30": 30.0, "c50": 54.0}
+    found = search(Judge(line(60), steps, {"c49", "c50"}))
+    assert found.outcome is Outcome.SUSPECTS
+    assert {name for name, _ in found.suspects} == {"c49", "c50", "c51"}
+    assert {one.revision for one in found.steps} == {"c30"}
+    assert found.patch == "", "nobody is blamed"
+    told = {name: term for term, name in found.told}
+    assert {told.pop(name) for name in ("c49", "c50")} == {"skip"}
+    assert (told["c48"], told["c51"]) == ("good", "bad")
+    assert all((term == "bad") is (int(name[1:]) > 50) for name, term in told.items())
+
+
 def test_git_is_told_nothing_where_there_is_no_step(search: Any) -> None:
     drift = search(Judge(line(60), dict.fromkeys(line(60).names, 2.0)))
     assert drift.outcome is Outcome.DRIFT

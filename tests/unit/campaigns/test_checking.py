@@ -41,7 +41,9 @@ def kernels(*patches: Patch) -> KernelRevisions:
     def on_top(name: str) -> Sequence[Patch]:
         return patches[: int(name)]
 
-    return KernelRevisions(nothing, lambda name: f"/tree@{name}", on_top, nothing, nothing, "asked")
+    return KernelRevisions(
+        nothing, lambda name: f"/tree@{name}", on_top, nothing, nothing, "asked", "0"
+    )
 
 
 def subject(revisions: Revisions, name: str, directory: Path) -> list[str]:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ksuite.campaigns.judging import CostJudge, Notes
-from ksuite.campaigns.revisions import Revisions
+from ksuite.campaigns.revisions import KernelRevisions, Revisions
 from ksuite.errors import (
     DoesNotBoot,
     DoesNotCompile,
@@ -17,6 +17,7 @@ from ksuite.errors import (
     InfrastructureError,
     KernelFault,
     NeedsFullBuild,
+    UserError,
 )
 from ksuite.measure.cost import Cost
 from ksuite.measure.finding import MEASURED, TOLD_BAD, TOLD_GOOD, Seen
@@ -39,6 +40,7 @@ class Fakes(Revisions):
     costs: dict[str, Any] = field(default_factory=dict)
     built: list[str] = field(default_factory=list)
     measured: list[tuple[str, int]] = field(default_factory=list)
+    exact: bool = True
     how = "nothing"
 
     def build(self, name: str) -> Any:
@@ -51,6 +53,8 @@ class Fakes(Revisions):
     def measure(self, runnable: Any, repeat: int = 0) -> Cost:
         self.measured.append((runnable.code, repeat))
         cost = self.costs[runnable.code]
+        if isinstance(cost, list):
+            cost = cost.pop(0)
         if isinstance(cost, Exception):
             raise cost
         return Cost(FINGERPRINT, (cost,) * 5)
@@ -170,3 +174,53 @@ def test_what_somebody_told_is_measured_where_its_cost_is_wanted() -> None:
     one = judge(fakes, Notes({"a": Seen("a", TOLD_GOOD)}))
     assert one.see("a").result == TOLD_GOOD
     assert one.see("a", guests=2).cost == 100.0
+
+
+def test_what_somebody_told_is_measured_where_one_boot_says_nothing() -> None:
+    """A log would tell the culprit and its parent, and neither would ever be booted."""
+    fakes = Fakes({"a": "x"}, {"x": 100.0}, exact=False)
+    seen = judge(fakes, Notes({"a": Seen("a", TOLD_BAD)})).see("a")
+    assert (seen.result, seen.cost) == (MEASURED, 100.0)
+
+
+def test_one_boot_that_broke_does_not_cost_those_before_it() -> None:
+    hang = KernelFault("hang", "soft lockup", "the console")
+    fakes = Fakes({"a": "x"}, {"x": [100.0, 102.0, hang, 101.0]}, exact=False)
+    seen = judge(fakes).see("a", guests=3)
+    assert [cost.median for cost in seen.costs] == [100.0, 102.0, 101.0]
+    assert fakes.measured == [("x", 0), ("x", 1), ("x", 2), ("x", 2)]
+
+
+@pytest.mark.parametrize("boots", [0, 2])
+def test_what_breaks_at_once_or_again_can_not_be_measured(boots: int) -> None:
+    hang = KernelFault("hang", "soft lockup", "the console")
+    fakes = Fakes({"a": "x"}, {"x": [*[100.0] * boots, hang, hang, 101.0]}, exact=False)
+    one = judge(fakes)
+    assert one.see("a", guests=boots + 1).result == "hang"
+    assert one.see("a", guests=boots + 2).cost is None
+    assert len(fakes.measured) == boots + (2 if boots else 1)
+
+
+NEWER = replace(FINGERPRINT, qemu="8", kernel_release="6.2.0-1", kernel_config="beef")
+
+
+def test_cost_that_can_not_be_compared_with_what_is_known_is_refused() -> None:
+    """What was seen in an earlier run may have been seen with another QEMU."""
+    fakes = Fakes({"b": "y"}, {"y": 200.0})
+    known = Seen("a", MEASURED, (Cost(NEWER, (100.0,)),), code="x")
+    notes = Notes({"t": Seen("t", TOLD_GOOD), "a": known})
+    said = r"kernel_release: 6\.2\.0-1 then, 6\.1\.0-1-amd64 now; .*qemu: 8 then, 7 now.*begin anew"
+    with pytest.raises(UserError, match=said):
+        judge(fakes, notes).see("b")
+    assert "b" not in notes.seen
+
+
+def test_whole_kernels_are_others_each_time() -> None:
+    fakes = Fakes({"b": "y"}, {"y": 200.0})
+    fakes.varying = KernelRevisions.varying
+    alike = replace(NEWER, qemu=FINGERPRINT.qemu)
+    known = Seen("a", MEASURED, (Cost(alike, (100.0,)),), code="x")
+    assert judge(fakes, Notes({"a": known})).see("b").cost == 200.0
+    known = Seen("a", MEASURED, (Cost(NEWER, (100.0,)),), code="x")
+    with pytest.raises(UserError, match=r"\(qemu: 8 then, 7 now\)"):
+        judge(fakes, Notes({"a": known})).see("b")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ksuite.campaigns.options import CheckOptions
-from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
+from ksuite.campaigns.ranges import Range, _ground, range_of_series, range_of_tree
 from ksuite.campaigns.revisions import ModuleRevisions
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.comparing import as_patch
@@ -160,3 +160,16 @@ def test_patches_of_a_series_one_by_one(repository: Repository, tmp_path: Path) 
             assert content is not None
             assert content.decode().strip() == whole
         assert "act_mirred.c" in found.patch("2")
+
+
+def test_ground_tells_kernels_apart_that_were_built(repository: Repository) -> None:
+    """Whatever their source is, they have the same release and version."""
+    with searched(repository) as found:
+        before = found.ground
+    one, other = (
+        _ground(replace(distro_source(), build_id=name * 20), None) for name in ("ab", "cd")
+    )
+    assert _ground(distro_source(), None) == before
+    assert one.kernel == f"{before.kernel}, build abababababab"
+    with pytest.raises(UserError, match=r"build ababab.* build cdcdcd.* begin anew"):
+        one.must_be(other)

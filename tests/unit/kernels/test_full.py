@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
-from ksuite.errors import DoesNotCompile, InfrastructureError
+from ksuite.errors import DoesNotCompile, InfrastructureError, UserError
 from ksuite.kernels import dependencies, full
-from ksuite.kernels.fragments import Configuration
+from ksuite.kernels.areas import CONFIG
+from ksuite.kernels.fragments import Configuration, Request
 from ksuite.kernels.full import build_kernel, read_built
 from ksuite.kernels.git import CLEAN_PATH
 from ksuite.kernels.store import Store
@@ -93,3 +95,45 @@ def test_whose_fault_it_is_that_make_failed(
         full._run(job, place, ["kernel"], Store(tmp_path / "store"), lambda _: None)
     assert type(caught.value) is error
     assert said in str(caught.value)
+
+
+def test_what_stops_make_is_a_revisions_own_fault_where_others_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Makefile").write_text("VERSION = 6\n")
+    tree = Tree(tmp_path, "5eed", "0r161n")
+    job = full._Job(tree, {}, CONFIGURATION, "gcc", "ld", others_build=True)
+    assert job.key == replace(job, others_build=False).key
+    place = Workplace((tmp_path,), tmp_path / "out", tmp_path, tmp_path, trusted=False)
+    said = "make[3]: *** No rule to make target 'foo.o', needed by 'built-in.a'.  Stop.\n"
+    monkeypatch.setattr(full, "tuxmake", lambda *_: (False, said))
+    with pytest.raises(DoesNotCompile, match=r"No rule to make target 'foo\.o'"):
+        full._run(job, place, ["kernel"], Store(tmp_path / "store"), lambda _: None)
+    monkeypatch.setattr(full, "tuxmake", lambda *_: (False, "make: *** [Makefile:9: a.o] Killed\n"))
+    with pytest.raises(InfrastructureError):
+        full._run(job, place, ["kernel"], Store(tmp_path / "store"), lambda _: None)
+
+
+@pytest.mark.parametrize(("others_build", "error"), [(True, DoesNotCompile), (False, UserError)])
+def test_configuration_that_a_revision_has_not_got(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    others_build: bool,
+    error: type[KsuiteError],
+) -> None:
+    (tmp_path / "Makefile").write_text("VERSION = 6\n")
+    (tmp_path / "Kconfig").write_text('config OTHER\n\tbool "other"\n')
+    asked = Request("PREEMPT_VOLUNTARY", "y", SpecifierSet("<7.0"), "base.config:1")
+    tree = Tree(tmp_path, "5eed", "0r161n")
+    job = full._Job(tree, {}, Configuration((), (asked,)), "gcc", "ld", others_build)
+    out = tmp_path / "out"
+    place = Workplace((tmp_path,), out, tmp_path, tmp_path, trusted=False)
+
+    def configured(*_: object) -> tuple[bool, str]:
+        (out / CONFIG).write_text("# CONFIG_OTHER is not set\n")
+        return True, ""
+
+    out.mkdir()
+    monkeypatch.setattr(full, "tuxmake", configured)
+    with pytest.raises(error, match="CONFIG_PREEMPT_VOLUNTARY=y"):
+        full._configured(job, place, Store(tmp_path / "store"), lambda _: None)

@@ -86,6 +86,14 @@ def test_other_outcomes(finding: Finding, said: str) -> None:
     assert json.loads(json.dumps(as_plain(finding)))["outcome"] == finding.outcome
 
 
+def test_steps_beside_suspects_are_none() -> None:
+    suspects = ((A, "one"), (B, "two"))
+    text = render(replace(FOUND, outcome=Outcome.SUSPECTS, suspects=suspects))
+    apart, _, found = text.partition("beside that, these were found, which have a part each")
+    assert f"can't be told apart\n  {'a' * 12} one\n  {'b' * 12} two\n" in apart
+    assert f"\n  {'c' * 12} " in found
+
+
 def test_patches_of_a_series() -> None:
     steps = (
         Step("1", "0", "first", seen("0", 6000.0), seen("1", 6010.0)),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ksuite.errors import InfrastructureError, KsuiteError
-from ksuite.report.whole_file import write_json
+from ksuite.report.whole_file import remove_file, write_json
 
 DATA = {"text": "\ud800 ü", "numbers": [1, 0.5, None]} | {str(n): n for n in range(100)}
 
@@ -84,6 +84,17 @@ def test_link_stays_one(tmp_path: Path, *, there: bool) -> None:
     assert link.is_symlink()
     assert json.loads(away.read_text(encoding="utf-8")) == DATA
     assert [path.name for path in away.parent.iterdir()] == ["result.json"]
+
+
+def test_file_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    away, link, loop, fifo = (tmp_path / name for name in ("away", "link", "loop", "fifo"))
+    away.write_text("an old result")
+    link.symlink_to("away")
+    loop.symlink_to("loop")
+    os.mkfifo(fifo)
+    for path in (link, link, loop, fifo, tmp_path, tmp_path / "none"):
+        remove_file(path)
+    assert sorted(tmp_path.iterdir()) == [fifo, link, loop]
 
 
 def test_link_that_leads_to_itself(tmp_path: Path) -> None:
