@@ -122,6 +122,11 @@ class Campaign:
         if not self.quest.tree:
             return _each_patch(empty, searched.graph, judge.see)
         _must_be_judged(search.good, search.bad, self.quest)
+        if not searched.graph.telling:
+            raise NothingToCompare(
+                f"{self.quest.check} passes on good and fails on bad, and no revision between them "
+                "changes anything of what is compiled: it does not go by the code alone"
+            )
         _bases_must_be_good(searched, judge, search.good, None)
         return _found(empty, search.run(), search, searched)
 

@@ -76,12 +76,17 @@ def search(monkeypatch: pytest.MonkeyPatch) -> Any:
             yield found
 
         def judging(_revisions: Any, _bed: Any, notes: Any, _progress: Any) -> Judge:
+            return checking(None, None, notes)
+
+        def checking(_campaign: Any, _searched: Any, notes: Any) -> Judge:
             judge.notes = notes
             return judge
 
         monkeypatch.setattr(Campaign, "_range", ranged)
         monkeypatch.setattr(Campaign, "_bed", lambda _: nullcontext(judge.bed))
         monkeypatch.setattr(bisect, "CostJudge", judging)
+        monkeypatch.setattr(Campaign, "_check_judge", checking)
+        monkeypatch.setattr(bisect, "CheckJudge", Judge if quest.check else CheckJudge)
         return Campaign(quest, {}, **more).run()
 
     return run
@@ -94,6 +99,13 @@ def test_culprit(search: Any) -> None:
     assert found.outcome is Outcome.CULPRIT
     assert found.steps[0].revision == "c20"
     assert kept[-1] == (set(judge.asked), GROUND)
+
+
+def test_check_that_changes_where_no_code_does(search: Any) -> None:
+    quest = Quest(tree="/tree", good=GOOD, bad="bad", check="test_x")
+    assert search(Judge(line(9), {"c3": 1.0}, checks=True), quest).steps[0].revision == "c3"
+    with pytest.raises(NothingToCompare, match="does not go by the code alone"):
+        search(Judge(line(9, telling=()), {"c3": 1.0}, checks=True), quest)
 
 
 def test_it_does_not_go_on_on_other_ground(search: Any) -> None:
