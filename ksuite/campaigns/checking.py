@@ -22,7 +22,6 @@ from ksuite.errors import (
     SeriesError,
     UserError,
 )
-from ksuite.kernels.comparing import as_patch
 from ksuite.measure.finding import FAILS, PASSES, SKIPPED, Seen
 from ksuite.measure.result import CANDIDATE
 from ksuite.measure.verdict import Verdict
@@ -140,7 +139,7 @@ class CheckJudge:
         """Return the runner's arguments that say what is to be checked, on which kernel."""
         revisions = self._range.revisions
         if isinstance(revisions, ModuleRevisions):
-            changed = as_patch(revisions.tree, revisions.changed(revision))
+            changed = revisions.patch(revision)
             kernel, build, patches = self._range.kernel, "module", [changed] if changed else []
         elif isinstance(revisions, KernelRevisions):
             patches = [patch.text for patch in revisions.patches(revision)]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha1
@@ -28,7 +28,7 @@ from ksuite.kernels.plan import plan_once
 from ksuite.kernels.relevance import that_count
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, unpack
-from ksuite.kernels.sources import find_source
+from ksuite.kernels.sources import find_source, pinned, taken_again
 from ksuite.kernels.trees import PARTS, checked_out
 from ksuite.machines.image import guest_code
 
@@ -100,11 +100,12 @@ def range_of_tree(
                 f"{tree} holds no whole kernel: name the one that its files belong to, such as "
                 "--kernel distro"
             )
-        kernel = options.kernel or f"{tree}@{history.good}"
+        kernel = pinned(options.kernel or f"{tree}@{history.good}")
         options = replace(options, kernel=kernel)
         source = find_source(kernel, store, configuration, held, progress)
         progress("looking for what makes a difference")
-        contents = _Contents.of(source, unpack(source, store).path, history, whole=whole)
+        own = unpack(source, store)
+        contents = _Contents.of(source, own.path, history, whole=whole)
         patched = {file for patch in patches for file in patch.files}
         counts = contents.that_count(history.touched(*also) | patched)
         if not counts:
@@ -119,12 +120,18 @@ def range_of_tree(
                     targets, counts, loaded, contents.top, source.dependencies
                 )
             told = contents.telling(counts)
-            revisions = ModuleRevisions(source, contents.top, targets, told, store, patches)
+            revisions = ModuleRevisions(
+                source,
+                own.path,
+                targets,
+                told,
+                store,
+                patches,
+                lambda: taken_again(kernel, own, store, progress),
+            )
         except NeedsFullBuild as why:
             if options.build is Build.MODULE or not whole:
                 raise
-            # Other revisions are checked out to where this kernel's source is.
-            held.close()
             revisions = KernelRevisions(
                 lambda name: checked_out(tree, name, store, progress),
                 lambda name: f"{tree}@{name}",
@@ -134,6 +141,8 @@ def range_of_tree(
                 str(why).partition("\n")[0],
                 progress,
             )
+        # Who checks a revision, in another process, checks out to the same place.
+        held.close()
         yield Range(
             about=f"{tree} {_short(ends[0])}..{_short(ends[1])}",
             graph=_graph(history, counts),
@@ -267,7 +276,7 @@ def range_of_series(
     configuration = read_configuration((*USUAL, *options.config))
     configuration = configuration.for_series(added_symbols(series.patches))
     with ExitStack() as held:
-        kernel = options.kernel or "distro"
+        kernel = pinned(options.kernel or "distro")
         options = replace(options, kernel=kernel)
         source = find_source(kernel, store, configuration, held, progress)
         series = series_for(series, source)
@@ -286,6 +295,7 @@ def range_of_series(
                 _planned(source, tree.path, files, options, store),
                 lambda name: changed_files(tree.path, patches(name)),
                 store,
+                holding=lambda: taken_again(kernel, tree, store, progress),
             )
         except NeedsFullBuild as why:
             if options.build is Build.MODULE:
@@ -293,7 +303,7 @@ def range_of_series(
             told = str(why).partition("\n")[0]
             must_be_clean(tree.path, source.name, "" if told == ASKED_FOR else told)
             revisions = KernelRevisions(
-                lambda _: nullcontext(tree),
+                lambda _: taken_again(kernel, tree, store, progress),
                 lambda _: kernel,
                 patches,
                 configuration,
@@ -301,6 +311,7 @@ def range_of_series(
                 told,
                 progress,
             )
+        held.close()
         yield Range(
             about=series.title,
             graph=_line(series),

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ksuite.kernels.build import build_changed
 from ksuite.kernels.built import ModuleBuild
+from ksuite.kernels.comparing import as_patch
 from ksuite.kernels.full import build_kernel, facts_of, read_built
 from ksuite.kernels.patching import changed_files
 from ksuite.kernels.source import KernelSource
@@ -64,6 +66,7 @@ class ModuleRevisions(Revisions):
     :param targets: the modules that any of them changes.
     :param contents: returns what a revision has that the tree has not.
     :param patches: put on top of each revision.
+    :param holding: returns what keeps the tree as it is, for as long as it is read.
     """
 
     def __init__(
@@ -74,13 +77,15 @@ class ModuleRevisions(Revisions):
         contents: Callable[[str], Contents],
         store: Store,
         patches: Sequence[Patch] = (),
+        holding: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._source = source
-        self.tree = tree
+        self._tree = tree
         self._targets = tuple(targets)
         self._contents = contents
         self._store = store
         self._patches = tuple(patches)
+        self._holding = holding
         self.how = f"modules {', '.join(target.name for target in targets)}"
 
     def changed(self, name: str) -> Contents:
@@ -88,17 +93,30 @@ class ModuleRevisions(Revisions):
 
         :raises DoesNotApply: the patches don't fit on it.
         """
-        changed = self._contents(name)
-        if not self._patches:
-            return changed
-        return {**changed, **changed_files(self.tree, self._patches, onto=changed)}
+        with self._holding():
+            return self._changed(name)
+
+    def patch(self, name: str) -> bytes:
+        """Return what makes the kernel's own source a revision; empty where it is one.
+
+        :raises DoesNotApply: the patches don't fit on it.
+        """
+        with self._holding():
+            return as_patch(self._tree, self._changed(name))
 
     def build(self, name: str) -> Runnable:
         """Return a revision's modules."""
-        changed = self.changed(name)
-        build = build_changed(self._source, self.tree, self._targets, changed, self._store)
+        with self._holding():
+            changed = self._changed(name)
+            build = build_changed(self._source, self._tree, self._targets, changed, self._store)
         code = digest(*(f"{module.name} {module.code_digest}" for module in build.modules))
         return Runnable(self._source, replace(build, vmlinux_id=self._source.build_id, code=code))
+
+    def _changed(self, name: str) -> Contents:
+        changed = self._contents(name)
+        if not self._patches:
+            return changed
+        return {**changed, **changed_files(self._tree, self._patches, onto=changed)}
 
 
 class KernelRevisions(Revisions):
