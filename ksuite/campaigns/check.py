@@ -13,7 +13,7 @@ from ksuite.campaigns.building import (
     Builder,
     Variants,
     build_of,
-    is_somebodys,
+    must_heed_config,
 )
 from ksuite.campaigns.loadable import only_loadable
 from ksuite.campaigns.options import Build
@@ -64,7 +64,7 @@ class Check(Trial):
         self._configuration = configuration.for_series(added)
         with ExitStack() as held:
             self.source: KernelSource = self._find_source(held)
-            _must_heed_config(options, self.source)
+            must_heed_config(options, self.source)
             self.series: Series = series_for(series, self.source)
             self.suites = tuple(suites) or suites_for(self.series.files)
             options.spec(self.suites)
@@ -123,11 +123,3 @@ class Check(Trial):
 
     def _not_exercised(self) -> tuple[str, ...]:
         return tuple(file for file in self.series.files if not exercised(file, self.suites))
-
-
-def _must_heed_config(options: CheckOptions, source: KernelSource) -> None:
-    """Refuse fragments for a kernel that its owner has built and nobody builds again."""
-    heeded = source.build_id or is_somebodys(options.kernel)
-    if options.config and not heeded and options.build is not Build.FULL:
-        remedy = "--build full has it built anew" if source.tree else "give its source"
-        raise UserError(f"{source.name} is built, in a configuration of its own: {remedy}")

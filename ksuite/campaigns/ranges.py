@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.bisection import Graph
+from ksuite.campaigns.building import ASKED_FOR, ASKED_FOR_BY_CONFIG, build_of, must_heed_config
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.quest import Ground
 from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions, Revisions
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from ksuite.kernels.series import Patch
     from ksuite.kernels.store import Store
 
-ASKED_FOR = "asked for"
 SUBJECT_CHARACTERS = 120
 SHORT_HASH, WHOLE_HASH = 12, 40
 
@@ -102,7 +102,9 @@ def range_of_tree(
             )
         kernel = pinned(options.kernel or f"{tree}@{history.good}")
         options = replace(options, kernel=kernel)
+        _must_be_possible(options, tree, whole=whole)
         source = find_source(kernel, store, configuration, held, progress)
+        must_heed_config(options, source)
         progress("looking for what makes a difference")
         own = unpack(source, store)
         contents = _Contents.of(source, own.path, history, whole=whole)
@@ -132,6 +134,7 @@ def range_of_tree(
         except NeedsFullBuild as why:
             if options.build is Build.MODULE or not whole:
                 raise
+            _must_be_restored(options, str(why).partition("\n")[0])
             revisions = KernelRevisions(
                 lambda name: checked_out(tree, name, store, progress),
                 lambda name: f"{tree}@{name}",
@@ -155,6 +158,34 @@ def range_of_tree(
         )
 
 
+def _must_be_possible(options: CheckOptions, tree: Path, *, whole: bool) -> None:
+    """Refuse what can't be had of a kernel, before it is fetched or built.
+
+    :param whole: the tree holds a whole kernel.
+    :raises UserError: it says why.
+    """
+    full = build_of(options) is Build.FULL
+    if full and not whole:
+        raise UserError(
+            f"{tree} holds no whole kernel, and none can be built from it: give no --build full, "
+            f"and for {options.kernel} no --config"
+        )
+    if full or options.kernel != "distro":
+        _must_be_restored(options, options.kernel)
+
+
+def _must_be_restored(options: CheckOptions, why: str) -> None:
+    """Refuse to boot guests of a kernel of ours, whose modules this host's root has not.
+
+    :raises UserError: they would not be restored.
+    """
+    if not options.restores:
+        raise UserError(
+            f"{why}: on the wall clock guests are booted on this host's root, which has the "
+            "modules of distro only: leave --clock wall out, or bisect modules of --kernel distro"
+        )
+
+
 def _ground(source: KernelSource, series: Series | None) -> Ground:
     kernel = f"{source.release} ({source.version})"
     return Ground(kernel, series.digest if series else "", guest_code())
@@ -172,8 +203,8 @@ def _planned(
     :raises NeedsFullBuild: modules won't do, or whole kernels were asked for.
     :raises UserError: the source was built in place, and has changed since.
     """
-    if options.build is Build.FULL:
-        raise NeedsFullBuild(ASKED_FOR)
+    if build_of(options) is Build.FULL:
+        raise NeedsFullBuild(ASKED_FOR_BY_CONFIG if options.build is Build.AUTO else ASKED_FOR)
     targets = plan_once(source, top, files, store)
     if is_in_place(top):
         must_be_current(top, source.name, targets)
@@ -278,7 +309,10 @@ def range_of_series(
     with ExitStack() as held:
         kernel = pinned(options.kernel or "distro")
         options = replace(options, kernel=kernel)
+        # What contradicts itself needs no kernel fetched to say so.
+        build_of(options)
         source = find_source(kernel, store, configuration, held, progress)
+        must_heed_config(options, source)
         series = series_for(series, source)
         tree = unpack(source, store)
 

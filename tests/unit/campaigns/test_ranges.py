@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns.options import CheckOptions
+from ksuite.campaigns import ranges
+from ksuite.campaigns.options import Build, CheckOptions
 from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
-from ksuite.campaigns.revisions import ModuleRevisions
+from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
 from ksuite.kernels.comparing import as_patch
 from ksuite.kernels.series import read_series
@@ -144,19 +145,67 @@ def test_part_of_a_kernel_can_not_be_built_whole(prose: Tree) -> None:
         pass
 
 
-def test_patches_of_a_series_one_by_one(repository: Repository, tmp_path: Path) -> None:
-    commits = repository.git("rev-list", "--reverse", "--no-merges", "main", "--", MIRRED).split()
-    series = tmp_path / "series.mbox"
-    mails = [repository.git("format-patch", "--stdout", "-1", one) for one in commits[1:4]]
-    series.write_text("\n".join(mails) + "\n", encoding="utf-8")
-    options = CheckOptions(str(series), kernel="distro")
+def of_mirred(repository: Repository) -> list[str]:
+    commits = repository.git("rev-list", "--reverse", "--no-merges", "main", "--", MIRRED)
+    return commits.split()[1:4]
+
+
+@pytest.fixture
+def series(repository: Repository, tmp_path: Path) -> str:
+    """Return three patches of act_mirred."""
+    path = tmp_path / "series.mbox"
+    commits = of_mirred(repository)
+    mails = [repository.git("format-patch", "--stdout", "-1", one) for one in commits]
+    path.write_text("\n".join(mails) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_patches_of_a_series_one_by_one(repository: Repository, series: str) -> None:
+    options = CheckOptions(series, kernel="distro")
     with range_of_series(options, Store.default(), lambda _: None) as found:
         assert found.graph.names == ("1", "2", "3")
         assert found.graph.good == "0"
         assert changed(found, "0") == {}
-        for number, commit in enumerate(commits[1:4], 1):
+        for number, commit in enumerate(of_mirred(repository), 1):
             whole = repository.git("show", f"{commit}:{MIRRED}")
             content = changed(found, str(number))[MIRRED]
             assert content is not None
             assert content.decode().strip() == whole
         assert "act_mirred.c" in found.patch("2")
+
+
+def test_configuration_of_ours_needs_kernels_of_ours(
+    repository: Repository, series: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules of somebody else's kernel are built in that one's configuration."""
+    options = CheckOptions(series, kernel="distro", config=("debug",))
+    with range_of_series(options, Store.default(), lambda _: None) as found:
+        assert isinstance(found.revisions, KernelRevisions)
+        assert found.revisions.how == "whole kernels (asked for by --config)"
+    only_modules = replace(options, build=Build.MODULE)
+    monkeypatch.setattr(ranges, "find_source", lambda *_: pytest.fail("too late"))
+    with (
+        pytest.raises(UserError, match="--config is of whole kernels, and --build module"),
+        range_of_series(only_modules, Store.default(), lambda _: None),
+    ):
+        pass
+    for chosen in (replace(DISTRO, config=("debug",)), replace(DISTRO, build=Build.FULL)):
+        with (
+            pytest.raises(UserError, match="holds no whole kernel, and none can be built from it"),
+            searched(repository, chosen),
+        ):
+            pass
+
+
+def test_configuration_for_a_kernel_that_is_built(
+    series: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = replace(distro_source(), name="/tree")
+    monkeypatch.setattr(ranges, "find_source", lambda *_: built)
+    monkeypatch.setattr(ranges, "pinned", lambda name: name)
+    options = CheckOptions(series, kernel="/tree", config=("debug",))
+    with (
+        pytest.raises(UserError, match="/tree is built, in a configuration of its own"),
+        range_of_series(options, Store.default(), lambda _: None),
+    ):
+        pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Revisions of a git tree that others may check out, too, as soon as they are not read any more."""
+"""Whole kernels in git: when nobody else may check them out, and which of them can be booted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from ksuite.campaigns import ranges
 from ksuite.campaigns.options import Build, CheckOptions
 from ksuite.campaigns.ranges import range_of_series, range_of_tree
 from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions
+from ksuite.errors import UserError
 from ksuite.kernels.locks import unused
 from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store
 from ksuite.kernels.trees import PARTS, checked_out
+from ksuite.machines.machine import Clock
 from tests.bisect.repositories import MIRRED
 from tests.unit.kernels.test_history import Tree
 
@@ -72,7 +74,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     bad = tree.commit("bad", **{MIRRED: mirred + BAD})
 
     def find_source(name: str, store: Store, _: Any, held: Any, __: Any) -> Any:
-        at = name.rpartition("@")[2]
+        at = name.rpartition("@")[2] if "@" in name else good
         own = held.enter_context(checked_out(tree.path, at, store, quiet))
         return replace(distro_source(), name=name, tree=own, tarball=None)
 
@@ -81,9 +83,9 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 @contextmanager
-def searched(kernel: Kernel) -> Iterator[Range]:
-    ends = kernel.good, kernel.bad
-    options = CheckOptions("", kernel="")
+def searched(kernel: Kernel, bad: str = "", /, **chosen: Any) -> Iterator[Range]:
+    ends = kernel.good, bad or kernel.bad
+    options = CheckOptions("", **({"kernel": ""} | chosen))
     with range_of_tree(kernel.tree.path, ends, options, kernel.store, quiet) as found:
         yield found
 
@@ -145,3 +147,28 @@ def test_whole_kernels_of_a_series_for_a_revision(kernel: Kernel) -> None:
             assert not kernel.free()
             own: CheckedOut = tree
             assert (own.path / MIRRED).read_text(encoding="utf-8").endswith(GOOD)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{}, {"kernel": "debian:6.12"}, {"kernel": "distro", "build": Build.FULL}],
+    ids=["own", "fetched", "whole"],
+)
+def test_wall_clock_boots_no_kernel_of_ours(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
+) -> None:
+    """Nothing is fetched or built to find that out."""
+    monkeypatch.setattr(ranges, "find_source", lambda *_: pytest.fail("too late"))
+    said = r"this host's root, which has the modules of distro only: leave --clock wall out"
+    with pytest.raises(UserError, match=said), searched(kernel, clock=Clock.WALL, **chosen):
+        pass
+
+
+def test_wall_clock_and_a_range_that_needs_whole_kernels(kernel: Kernel) -> None:
+    bad = kernel.tree.commit("more", Kconfig="# More.\n")
+    chosen = {"kernel": "distro", "clock": Clock.WALL}
+    said = "Kconfig is neither C source nor a header: on the wall clock"
+    with pytest.raises(UserError, match=said), searched(kernel, bad, **chosen):
+        pass
+    with searched(kernel, **chosen) as found:
+        assert isinstance(found.revisions, ModuleRevisions)
