@@ -85,11 +85,11 @@ class Check(Trial):
             raise NothingToCompare(msg) from error
 
     def must_fit(self, suites: Sequence[Suite]) -> None:
-        """Refuse a series that none of these suites exercises.
+        """Refuse a series that none of these suites exercises, unless any will do.
 
         :raises NothingToCompare: a pass would say nothing about it.
         """
-        if any(exercised(file, suites) for file in self.series.files):
+        if self.options.any_change or any(exercised(file, suites) for file in self.series.files):
             return
         fitting = suites_for(self.series.files)
         have, want = (", ".join(suite.name for suite in some) for some in (suites, fitting))
@@ -108,7 +108,9 @@ class Check(Trial):
         variants = builder.build(build_of(self.options), why)
         if not self.options.restores and variants.kernels[BASE] != self.source:
             raise UserError(f"a kernel that was built {FROM_IMAGE}: {variants.how}")
-        return only_loadable(variants, read_recipe()) if self.options.restores else variants
+        if not self.options.restores:
+            return variants
+        return only_loadable(variants, read_recipe(), even_none=self.options.any_change)
 
     @property
     def subject(self) -> Subject:

@@ -98,7 +98,8 @@ class CheckJudge:
             answer = Path(directory) / "result.json"
             command = [sys.executable, "-m", RUNNER]
             command += [str(suite.directory) for suite in self._suites]
-            command += ["--ks-check", self._check, "--ks-candidate-only", "-n", "0", "-q"]
+            command += ["--ks-check", self._check, "--ks-candidate-only", "--ks-any-change"]
+            command += ["-n", "0", "-q"]
             command += [*self._arguments, *self._subject(revision, Path(directory))]
             prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", "--"]
             done = subprocess.run(
@@ -128,7 +129,7 @@ class CheckJudge:
         others = (one.result for one in self._notes.seen.values())
         error = result.error
         if result.exit_code == ExitCode.INCOMPARABLE:
-            # It changes nothing that the suites exercise, or is not built without the patches.
+            # Such as a kernel that is not built even without the patches.
             return Seen(revision, SKIPPED, why=error[:TOLD_CHARACTERS], code=code)
         if NOT_UP in error and any(one not in UNTOLD | SIDES.keys() for one in others):
             # Another one has come up on this host.
