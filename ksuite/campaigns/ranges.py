@@ -121,14 +121,12 @@ def range_of_tree(
                 targets, counts = that_run(
                     targets, counts, loaded, contents.top, source.dependencies
                 )
-            told = contents.telling(counts)
             revisions = ModuleRevisions(
                 source,
                 own.path,
                 targets,
-                told,
+                contents.telling(counts, patches),
                 store,
-                patches,
                 lambda: taken_again(kernel, own, store, progress),
             )
         except NeedsFullBuild as why:
@@ -248,14 +246,23 @@ class _Contents:
         """
         return that_count(self.source, self.top, touched | self.own.keys())
 
-    def telling(self, counts: frozenset[str]) -> Callable[[str], dict[str, bytes | None]]:
-        """Return what tells the content of a revision's files, of those that count."""
+    def telling(
+        self, counts: frozenset[str], patches: Sequence[Patch]
+    ) -> Callable[[str], dict[str, bytes | None]]:
+        """Return what tells the content of a revision's files, of those that count.
+
+        :param patches: put on top of each revision; they may touch other files, too.
+        """
+        asked = counts.union(*(patch.files for patch in patches))
         read = lru_cache(maxsize=None)(self.history.content)
-        own = {file: content for file, content in self.own.items() if file in counts}
+        own = {file: content for file, content in self.own.items() if file in asked}
 
         def contents(name: str) -> dict[str, bytes | None]:
-            state = self.history.state(name, counts)
-            return own | {file: read(blob) if blob else None for file, blob in state.items()}
+            state = self.history.state(name, asked)
+            changed = own | {file: read(blob) if blob else None for file, blob in state.items()}
+            if patches:
+                changed |= changed_files(self.top, patches, onto=changed)
+            return {file: content for file, content in changed.items() if file in counts}
 
         return contents
 
@@ -329,7 +336,7 @@ def range_of_series(
                 _planned(source, tree.path, files, options, store),
                 lambda name: changed_files(tree.path, patches(name)),
                 store,
-                holding=lambda: taken_again(kernel, tree, store, progress),
+                lambda: taken_again(kernel, tree, store, progress),
             )
         except NeedsFullBuild as why:
             if options.build is Build.MODULE:

@@ -12,7 +12,6 @@ from ksuite.kernels.build import build_changed
 from ksuite.kernels.built import ModuleBuild
 from ksuite.kernels.comparing import as_patch
 from ksuite.kernels.full import build_kernel, facts_of, read_built
-from ksuite.kernels.patching import changed_files
 from ksuite.kernels.source import KernelSource
 from ksuite.kernels.store import Store, digest
 
@@ -65,7 +64,6 @@ class ModuleRevisions(Revisions):
     :param tree: the kernel's source.
     :param targets: the modules that any of them changes.
     :param contents: returns what a revision has that the tree has not.
-    :param patches: put on top of each revision.
     :param holding: returns what keeps the tree as it is, for as long as it is read.
     """
 
@@ -76,7 +74,6 @@ class ModuleRevisions(Revisions):
         targets: Sequence[ModuleTarget],
         contents: Callable[[str], Contents],
         store: Store,
-        patches: Sequence[Patch] = (),
         holding: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._source = source
@@ -84,7 +81,6 @@ class ModuleRevisions(Revisions):
         self._targets = tuple(targets)
         self._contents = contents
         self._store = store
-        self._patches = tuple(patches)
         self._holding = holding
         self.how = f"modules {', '.join(target.name for target in targets)}"
 
@@ -94,7 +90,7 @@ class ModuleRevisions(Revisions):
         :raises DoesNotApply: the patches don't fit on it.
         """
         with self._holding():
-            return self._changed(name)
+            return self._contents(name)
 
     def patch(self, name: str) -> bytes:
         """Return what makes the kernel's own source a revision; empty where it is one.
@@ -102,21 +98,15 @@ class ModuleRevisions(Revisions):
         :raises DoesNotApply: the patches don't fit on it.
         """
         with self._holding():
-            return as_patch(self._tree, self._changed(name))
+            return as_patch(self._tree, self._contents(name))
 
     def build(self, name: str) -> Runnable:
         """Return a revision's modules."""
         with self._holding():
-            changed = self._changed(name)
+            changed = self._contents(name)
             build = build_changed(self._source, self._tree, self._targets, changed, self._store)
         code = digest(*(f"{module.name} {module.code_digest}" for module in build.modules))
         return Runnable(self._source, replace(build, vmlinux_id=self._source.build_id, code=code))
-
-    def _changed(self, name: str) -> Contents:
-        changed = self._contents(name)
-        if not self._patches:
-            return changed
-        return {**changed, **changed_files(self._tree, self._patches, onto=changed)}
 
 
 class KernelRevisions(Revisions):
