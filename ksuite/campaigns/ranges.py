@@ -303,10 +303,14 @@ def _graph(history: History, counts: frozenset[str]) -> Graph:
 
 @contextmanager
 def range_of_series(
-    options: CheckOptions, store: Store, progress: Callable[[str], None]
+    options: CheckOptions,
+    store: Store,
+    progress: Callable[[str], None],
+    runs: Callable[[KernelSource], frozenset[str]] | None = None,
 ) -> Iterator[Range]:
     """Yield the patches of a series one by one: revision ``2`` has the first two of them.
 
+    :param runs: returns which modules of a kernel matter; all that it has, if there is none.
     :raises UserError: it is no series.
     :raises KsuiteError: it can't be planned.
     """
@@ -327,16 +331,21 @@ def range_of_series(
             return (*series.base_patches, *series.patches[: int(name)])
 
         every = patches(str(len(series.patches)))
-        files = sorted({file for patch in every for file in patch.files})
+        files = frozenset(file for patch in every for file in patch.files)
         revisions: Revisions
         try:
+            targets = running = _planned(source, tree.path, files, options, store)
+            if runs is not None:
+                loaded = runs(source)
+                running, _ = that_run(targets, files, loaded, tree.path, source.dependencies)
             revisions = ModuleRevisions(
                 source,
                 tree.path,
-                _planned(source, tree.path, files, options, store),
+                targets,
                 lambda name: changed_files(tree.path, patches(name)),
                 store,
                 lambda: taken_again(kernel, tree, store, progress),
+                running,
             )
         except NeedsFullBuild as why:
             if options.build is Build.MODULE:
@@ -357,7 +366,7 @@ def range_of_series(
             about=series.title,
             graph=_line(series),
             revisions=revisions,
-            files=tuple(files),
+            files=tuple(sorted(files)),
             bases=(),
             kernel=kernel,
             ground=_ground(source, series),

@@ -65,6 +65,8 @@ class ModuleRevisions(Revisions):
     :param targets: the modules that any of them changes.
     :param contents: returns what a revision has that the tree has not.
     :param holding: returns what keeps the tree as it is, for as long as it is read.
+    :param running: the modules that get loaded, if not all of them: what is built beside them is
+        there because it uses what they export.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ModuleRevisions(Revisions):
         contents: Callable[[str], Contents],
         store: Store,
         holding: Callable[[], AbstractContextManager[object]] = nullcontext,
+        running: Sequence[ModuleTarget] = (),
     ) -> None:
         self._source = source
         self._tree = tree
@@ -82,7 +85,8 @@ class ModuleRevisions(Revisions):
         self._contents = contents
         self._store = store
         self._holding = holding
-        self.how = f"modules {', '.join(target.name for target in targets)}"
+        self._running = tuple(target.name for target in running or targets)
+        self.how = f"modules {', '.join(self._running)}"
 
     def changed(self, name: str) -> Contents:
         """Return what a revision has that the kernel's own source has not.
@@ -105,8 +109,12 @@ class ModuleRevisions(Revisions):
         with self._holding():
             changed = self._contents(name)
             build = build_changed(self._source, self._tree, self._targets, changed, self._store)
-        code = digest(*(f"{module.name} {module.code_digest}" for module in build.modules))
-        return Runnable(self._source, replace(build, vmlinux_id=self._source.build_id, code=code))
+        modules = tuple(module for module in build.modules if module.name in self._running)
+        code = digest(*(f"{module.name} {module.code_digest}" for module in modules))
+        kernel_id = self._source.build_id
+        return Runnable(
+            self._source, replace(build, modules=modules, vmlinux_id=kernel_id, code=code)
+        )
 
 
 class KernelRevisions(Revisions):

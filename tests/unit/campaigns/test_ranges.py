@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns import ranges
+from ksuite.campaigns import ranges, revisions
 from ksuite.campaigns.options import Build, CheckOptions
 from ksuite.campaigns.ranges import Range, range_of_series, range_of_tree
 from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
+from ksuite.kernels.built import BuiltModule, ModuleBuild
 from ksuite.kernels.comparing import as_patch
 from ksuite.kernels.series import read_series
 from ksuite.kernels.source import distro_source, unpack
@@ -23,8 +24,10 @@ from tests.bisect.repositories import MIRRED, Kind, Repository, make
 from tests.unit.kernels.test_history import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from ksuite.kernels.plan import ModuleTarget
 
 DISTRO = CheckOptions("", kernel="distro")
 LOADED = frozenset({"act_mirred", "act_gact", "cls_flower", "veth"})
@@ -213,4 +216,37 @@ def test_configuration_for_a_kernel_that_is_built(
         pytest.raises(UserError, match="/tree is built, in a configuration of its own"),
         range_of_series(options, Store.default(), lambda _: None),
     ):
+        pass
+
+
+def test_module_that_the_cost_does_not_take_is_built_and_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image lacks what vhost_scsi wants, and without it vhost could export nothing else."""
+    header = "drivers/vhost/vhost.h"
+    source = unpack(distro_source(), Store.default()).path
+    series = tmp_path / "own.patch"
+    content = (source / header).read_bytes()
+    series.write_bytes(as_patch(source, {header: content + b"/* More. */\n"}))
+    built: list[str] = []
+
+    def build(_source: Any, _tree: Any, targets: Sequence[ModuleTarget], *_: Any) -> ModuleBuild:
+        built.extend(target.name for target in targets)
+        nowhere = tmp_path / "nowhere"
+        modules = tuple(BuiltModule(name, nowhere, name, name) for name in built)
+        return ModuleBuild("key", modules, cached=False)
+
+    monkeypatch.setattr(revisions, "build_changed", build)
+    options = CheckOptions(str(series), kernel="distro")
+
+    def with_loaded(*names: str) -> Any:
+        loaded = frozenset(names)
+        return range_of_series(options, Store.default(), lambda _: None, lambda _: loaded)
+
+    with with_loaded("tun", "vhost", "vhost_net") as found:
+        assert found.revisions.how == "modules vhost, vhost_net"
+        modules = found.revisions.build("1").build.modules
+        assert [module.name for module in modules] == ["vhost", "vhost_net"]
+    assert "vhost_scsi" in built
+    with pytest.raises(NothingToCompare, match="takes none of them"), with_loaded("veth"):
         pass
