@@ -45,6 +45,12 @@ def add_options(parser: pytest.Parser) -> None:
     for name, settings in OPTIONS.items():
         group.addoption(f"--ks-{name}", **settings)
     group.addoption(
+        "--ks-any-change",
+        action="store_true",
+        help="judge a series of which the tests exercise nothing, too: for a bisection, which asks "
+        "whether they pass, and not what that says",
+    )
+    group.addoption(
         "--ks-gate",
         metavar="FILE",
         help="judge the out-of-tree modules that FILE describes, and no series (see ksuite gate)",
@@ -101,6 +107,7 @@ def options_of(config: pytest.Config) -> CheckOptions:
         build=Build(config.getoption("--ks-build")),
         config=config.getoption("--ks-config"),
         differences=_differences(config),
+        any_change=config.getoption("--ks-any-change"),
     )
     asked = gate_of(config)
     if asked is None:

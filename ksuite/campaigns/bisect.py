@@ -99,7 +99,7 @@ class Campaign:
         quest, store = self.quest, Store.default()
         runs = bed.loaded if bed and bed.exact else None
         if not quest.tree:
-            return range_of_series(quest.options, store, self.progress)
+            return range_of_series(quest.options, store, self.progress, runs)
         ends = quest.good, quest.bad
         tree = Path(quest.tree)
         return range_of_tree(tree, ends, quest.options, store, self.progress, also, runs)

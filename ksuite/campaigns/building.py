@@ -49,6 +49,17 @@ def build_of(options: CheckOptions) -> Build:
     return Build.FULL
 
 
+def must_heed_config(options: CheckOptions, source: KernelSource) -> None:
+    """Refuse fragments for a kernel that its owner has built and nobody builds again.
+
+    :raises UserError: it says what to do instead.
+    """
+    heeded = source.build_id or is_somebodys(options.kernel)
+    if options.config and not heeded and options.build is not Build.FULL:
+        remedy = "--build full has it built anew" if source.tree else "give its source"
+        raise UserError(f"{source.name} is built, in a configuration of its own: {remedy}")
+
+
 def is_somebodys(kernel: str) -> bool:
     """Say whether a kernel of this name is a distribution's own build."""
     return kernel in KNOWN or kernel.startswith(DEBIAN)

@@ -13,7 +13,7 @@ from ksuite.campaigns.building import (
     Builder,
     Variants,
     build_of,
-    is_somebodys,
+    must_heed_config,
 )
 from ksuite.campaigns.loadable import only_loadable
 from ksuite.campaigns.options import Build
@@ -64,7 +64,7 @@ class Check(Trial):
         self._configuration = configuration.for_series(added)
         with ExitStack() as held:
             self.source: KernelSource = self._find_source(held)
-            _must_heed_config(options, self.source)
+            must_heed_config(options, self.source)
             self.series: Series = series_for(series, self.source)
             self.suites = tuple(suites) or suites_for(self.series.files)
             options.spec(self.suites)
@@ -85,11 +85,11 @@ class Check(Trial):
             raise NothingToCompare(msg) from error
 
     def must_fit(self, suites: Sequence[Suite]) -> None:
-        """Refuse a series that none of these suites exercises.
+        """Refuse a series that none of these suites exercises, unless any will do.
 
         :raises NothingToCompare: a pass would say nothing about it.
         """
-        if any(exercised(file, suites) for file in self.series.files):
+        if self.options.any_change or any(exercised(file, suites) for file in self.series.files):
             return
         fitting = suites_for(self.series.files)
         have, want = (", ".join(suite.name for suite in some) for some in (suites, fitting))
@@ -108,7 +108,9 @@ class Check(Trial):
         variants = builder.build(build_of(self.options), why)
         if not self.options.restores and variants.kernels[BASE] != self.source:
             raise UserError(f"a kernel that was built {FROM_IMAGE}: {variants.how}")
-        return only_loadable(variants, read_recipe()) if self.options.restores else variants
+        if not self.options.restores:
+            return variants
+        return only_loadable(variants, read_recipe(), even_none=self.options.any_change)
 
     @property
     def subject(self) -> Subject:
@@ -123,11 +125,3 @@ class Check(Trial):
 
     def _not_exercised(self) -> tuple[str, ...]:
         return tuple(file for file in self.series.files if not exercised(file, self.suites))
-
-
-def _must_heed_config(options: CheckOptions, source: KernelSource) -> None:
-    """Refuse fragments for a kernel that its owner has built and nobody builds again."""
-    heeded = source.build_id or is_somebodys(options.kernel)
-    if options.config and not heeded and options.build is not Build.FULL:
-        remedy = "--build full has it built anew" if source.tree else "give its source"
-        raise UserError(f"{source.name} is built, in a configuration of its own: {remedy}")

@@ -22,7 +22,6 @@ from ksuite.errors import (
     SeriesError,
     UserError,
 )
-from ksuite.kernels.comparing import as_patch
 from ksuite.measure.finding import FAILS, PASSES, SKIPPED, Seen
 from ksuite.measure.result import CANDIDATE
 from ksuite.measure.verdict import Verdict
@@ -99,7 +98,8 @@ class CheckJudge:
             answer = Path(directory) / "result.json"
             command = [sys.executable, "-m", RUNNER]
             command += [str(suite.directory) for suite in self._suites]
-            command += ["--ks-check", self._check, "--ks-candidate-only", "-n", "0", "-q"]
+            command += ["--ks-check", self._check, "--ks-candidate-only", "--ks-any-change"]
+            command += ["-n", "0", "-q"]
             command += [*self._arguments, *self._subject(revision, Path(directory))]
             prefix = [tool("setpriv", "util-linux"), "--pdeathsig=KILL", "--"]
             done = subprocess.run(
@@ -129,7 +129,7 @@ class CheckJudge:
         others = (one.result for one in self._notes.seen.values())
         error = result.error
         if result.exit_code == ExitCode.INCOMPARABLE:
-            # It changes nothing that the suites exercise, or is not built without the patches.
+            # Such as a kernel that is not built even without the patches.
             return Seen(revision, SKIPPED, why=error[:TOLD_CHARACTERS], code=code)
         if NOT_UP in error and any(one not in UNTOLD | SIDES.keys() for one in others):
             # Another one has come up on this host.
@@ -140,7 +140,7 @@ class CheckJudge:
         """Return the runner's arguments that say what is to be checked, on which kernel."""
         revisions = self._range.revisions
         if isinstance(revisions, ModuleRevisions):
-            changed = as_patch(revisions.tree, revisions.changed(revision))
+            changed = revisions.patch(revision)
             kernel, build, patches = self._range.kernel, "module", [changed] if changed else []
         elif isinstance(revisions, KernelRevisions):
             patches = [patch.text for patch in revisions.patches(revision)]

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from ksuite.machines.recipe import Recipe
 
 
-def only_loadable(variants: Variants, recipe: Recipe) -> Variants:
+def only_loadable(variants: Variants, recipe: Recipe, *, even_none: bool = False) -> Variants:
     """Return variants without the modules that the DUT can't load, and how they were built with it.
 
+    :param even_none: the kernel may be left with its own modules only.
     :raises NothingToCompare: it can load none of them.
     """
     modules = [module for build in variants.builds.values() for module in build.modules]
@@ -43,7 +44,8 @@ def only_loadable(variants: Variants, recipe: Recipe) -> Variants:
         )
         for variant, build in variants.builds.items()
     }
-    if any(build.modules and not builds[name].modules for name, build in variants.builds.items()):
+    bare = any(one.modules and not builds[name].modules for name, one in variants.builds.items())
+    if bare and not even_none:
         raise NothingToCompare(f"the DUT can load none of the modules: {_told(lacks)}")
     return replace(variants, builds=builds, how=f"{variants.how}; not loaded: {_told(lacks)}")
 

@@ -74,6 +74,7 @@ class CheckOptions:
     :param unpatched: the series only says which modules to build; its patches are left out.
     :param differences: tests that some kernels can't pass.
     :param alone: the base is not measured, as nothing is known of it.
+    :param any_change: what runs need not exercise anything of what the series changes.
     """
 
     series: str
@@ -94,6 +95,7 @@ class CheckOptions:
     config: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     alone: bool = False
+    any_change: bool = False
 
     def spec(self, suites: Sequence[Suite]) -> MachineSpec:
         """Return what guests these suites run in.

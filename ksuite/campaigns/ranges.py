@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha1
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.campaigns.bisection import Graph
+from ksuite.campaigns.building import ASKED_FOR, ASKED_FOR_BY_CONFIG, build_of, must_heed_config
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.quest import Ground
 from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions, Revisions
@@ -28,7 +29,7 @@ from ksuite.kernels.plan import plan_once
 from ksuite.kernels.relevance import that_count
 from ksuite.kernels.series import Series, read_series
 from ksuite.kernels.source import KernelSource, unpack
-from ksuite.kernels.sources import find_source
+from ksuite.kernels.sources import find_source, pinned, taken_again
 from ksuite.kernels.trees import PARTS, checked_out
 from ksuite.machines.image import guest_code
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from ksuite.kernels.series import Patch
     from ksuite.kernels.store import Store
 
-ASKED_FOR = "asked for"
 SUBJECT_CHARACTERS = 120
 SHORT_HASH, WHOLE_HASH = 12, 40
 
@@ -100,11 +100,14 @@ def range_of_tree(
                 f"{tree} holds no whole kernel: name the one that its files belong to, such as "
                 "--kernel distro"
             )
-        kernel = options.kernel or f"{tree}@{history.good}"
+        kernel = pinned(options.kernel or f"{tree}@{history.good}")
         options = replace(options, kernel=kernel)
+        _must_be_possible(options, tree, whole=whole)
         source = find_source(kernel, store, configuration, held, progress)
+        must_heed_config(options, source)
         progress("looking for what makes a difference")
-        contents = _Contents.of(source, unpack(source, store).path, history, whole=whole)
+        own = unpack(source, store)
+        contents = _Contents.of(source, own.path, history, whole=whole)
         patched = {file for patch in patches for file in patch.files}
         counts = contents.that_count(history.touched(*also) | patched)
         if not counts:
@@ -118,13 +121,18 @@ def range_of_tree(
                 targets, counts = that_run(
                     targets, counts, loaded, contents.top, source.dependencies
                 )
-            told = contents.telling(counts)
-            revisions = ModuleRevisions(source, contents.top, targets, told, store, patches)
+            revisions = ModuleRevisions(
+                source,
+                own.path,
+                targets,
+                contents.telling(counts, patches),
+                store,
+                lambda: taken_again(kernel, own, store, progress),
+            )
         except NeedsFullBuild as why:
             if options.build is Build.MODULE or not whole:
                 raise
-            # Other revisions are checked out to where this kernel's source is.
-            held.close()
+            _must_be_restored(options, str(why).partition("\n")[0])
             revisions = KernelRevisions(
                 lambda name: checked_out(tree, name, store, progress),
                 lambda name: f"{tree}@{name}",
@@ -135,6 +143,8 @@ def range_of_tree(
                 history.good,
                 progress,
             )
+        # Who checks a revision, in another process, checks out to the same place.
+        held.close()
         yield Range(
             about=f"{tree} {_short(ends[0])}..{_short(ends[1])}",
             graph=_graph(history, counts),
@@ -144,6 +154,34 @@ def range_of_tree(
             kernel=kernel,
             ground=_ground(source, series),
             patch=lambda name: history.patch(name).decode(errors="replace"),
+        )
+
+
+def _must_be_possible(options: CheckOptions, tree: Path, *, whole: bool) -> None:
+    """Refuse what can't be had of a kernel, before it is fetched or built.
+
+    :param whole: the tree holds a whole kernel.
+    :raises UserError: it says why.
+    """
+    full = build_of(options) is Build.FULL
+    if full and not whole:
+        raise UserError(
+            f"{tree} holds no whole kernel, and none can be built from it: give no --build full, "
+            f"and for {options.kernel} no --config"
+        )
+    if full or options.kernel != "distro":
+        _must_be_restored(options, options.kernel)
+
+
+def _must_be_restored(options: CheckOptions, why: str) -> None:
+    """Refuse to boot guests of a kernel of ours, whose modules this host's root has not.
+
+    :raises UserError: they would not be restored.
+    """
+    if not options.restores:
+        raise UserError(
+            f"{why}: on the wall clock guests are booted on this host's root, which has the "
+            "modules of distro only: leave --clock wall out, or bisect modules of --kernel distro"
         )
 
 
@@ -167,8 +205,8 @@ def _planned(
     :raises NeedsFullBuild: modules won't do, or whole kernels were asked for.
     :raises UserError: the source was built in place, and has changed since.
     """
-    if options.build is Build.FULL:
-        raise NeedsFullBuild(ASKED_FOR)
+    if build_of(options) is Build.FULL:
+        raise NeedsFullBuild(ASKED_FOR_BY_CONFIG if options.build is Build.AUTO else ASKED_FOR)
     targets = plan_once(source, top, files, store)
     if is_in_place(top):
         must_be_current(top, source.name, targets)
@@ -212,14 +250,23 @@ class _Contents:
         """
         return that_count(self.source, self.top, touched | self.own.keys())
 
-    def telling(self, counts: frozenset[str]) -> Callable[[str], dict[str, bytes | None]]:
-        """Return what tells the content of a revision's files, of those that count."""
+    def telling(
+        self, counts: frozenset[str], patches: Sequence[Patch]
+    ) -> Callable[[str], dict[str, bytes | None]]:
+        """Return what tells the content of a revision's files, of those that count.
+
+        :param patches: put on top of each revision; they may touch other files, too.
+        """
+        asked = counts.union(*(patch.files for patch in patches))
         read = lru_cache(maxsize=None)(self.history.content)
-        own = {file: content for file, content in self.own.items() if file in counts}
+        own = {file: content for file, content in self.own.items() if file in asked}
 
         def contents(name: str) -> dict[str, bytes | None]:
-            state = self.history.state(name, counts)
-            return own | {file: read(blob) if blob else None for file, blob in state.items()}
+            state = self.history.state(name, asked)
+            changed = own | {file: read(blob) if blob else None for file, blob in state.items()}
+            if patches:
+                changed |= changed_files(self.top, patches, onto=changed)
+            return {file: content for file, content in changed.items() if file in counts}
 
         return contents
 
@@ -260,10 +307,14 @@ def _graph(history: History, counts: frozenset[str]) -> Graph:
 
 @contextmanager
 def range_of_series(
-    options: CheckOptions, store: Store, progress: Callable[[str], None]
+    options: CheckOptions,
+    store: Store,
+    progress: Callable[[str], None],
+    runs: Callable[[KernelSource], frozenset[str]] | None = None,
 ) -> Iterator[Range]:
     """Yield the patches of a series one by one: revision ``2`` has the first two of them.
 
+    :param runs: returns which modules of a kernel matter; all that it has, if there is none.
     :raises UserError: it is no series.
     :raises KsuiteError: it can't be planned.
     """
@@ -271,9 +322,12 @@ def range_of_series(
     configuration = read_configuration((*USUAL, *options.config))
     configuration = configuration.for_series(added_symbols(series.patches))
     with ExitStack() as held:
-        kernel = options.kernel or "distro"
+        kernel = pinned(options.kernel or "distro")
         options = replace(options, kernel=kernel)
+        # What contradicts itself needs no kernel fetched to say so.
+        build_of(options)
         source = find_source(kernel, store, configuration, held, progress)
+        must_heed_config(options, source)
         series = series_for(series, source)
         tree = unpack(source, store)
 
@@ -281,15 +335,21 @@ def range_of_series(
             return (*series.base_patches, *series.patches[: int(name)])
 
         every = patches(str(len(series.patches)))
-        files = sorted({file for patch in every for file in patch.files})
+        files = frozenset(file for patch in every for file in patch.files)
         revisions: Revisions
         try:
+            targets = running = _planned(source, tree.path, files, options, store)
+            if runs is not None:
+                loaded = runs(source)
+                running, _ = that_run(targets, files, loaded, tree.path, source.dependencies)
             revisions = ModuleRevisions(
                 source,
                 tree.path,
-                _planned(source, tree.path, files, options, store),
+                targets,
                 lambda name: changed_files(tree.path, patches(name)),
                 store,
+                lambda: taken_again(kernel, tree, store, progress),
+                running,
             )
         except NeedsFullBuild as why:
             if options.build is Build.MODULE:
@@ -297,7 +357,7 @@ def range_of_series(
             told = str(why).partition("\n")[0]
             must_be_clean(tree.path, source.name, "" if told == ASKED_FOR else told)
             revisions = KernelRevisions(
-                lambda _: nullcontext(tree),
+                lambda _: taken_again(kernel, tree, store, progress),
                 lambda _: kernel,
                 patches,
                 configuration,
@@ -306,11 +366,12 @@ def range_of_series(
                 "0",
                 progress,
             )
+        held.close()
         yield Range(
             about=series.title,
             graph=_line(series),
             revisions=revisions,
-            files=tuple(files),
+            files=tuple(sorted(files)),
             bases=(),
             kernel=kernel,
             ground=_ground(source, series),

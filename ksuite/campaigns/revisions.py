@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 from ksuite.errors import SeriesError
 from ksuite.kernels.build import build_changed
 from ksuite.kernels.built import ModuleBuild
+from ksuite.kernels.comparing import as_patch
 from ksuite.kernels.full import build_kernel, facts_of, read_built
-from ksuite.kernels.patching import changed_files
 from ksuite.kernels.source import KernelSource
 from ksuite.kernels.store import Store, digest
 
@@ -67,7 +68,9 @@ class ModuleRevisions(Revisions):
     :param tree: the kernel's source.
     :param targets: the modules that any of them changes.
     :param contents: returns what a revision has that the tree has not.
-    :param patches: put on top of each revision.
+    :param holding: returns what keeps the tree as it is, for as long as it is read.
+    :param running: the modules that get loaded, if not all of them: what is built beside them is
+        there because it uses what they export.
     """
 
     def __init__(
@@ -77,32 +80,45 @@ class ModuleRevisions(Revisions):
         targets: Sequence[ModuleTarget],
         contents: Callable[[str], Contents],
         store: Store,
-        patches: Sequence[Patch] = (),
+        holding: Callable[[], AbstractContextManager[object]] = nullcontext,
+        running: Sequence[ModuleTarget] = (),
     ) -> None:
         self._source = source
-        self.tree = tree
+        self._tree = tree
         self._targets = tuple(targets)
         self._contents = contents
         self._store = store
-        self._patches = tuple(patches)
-        self.how = f"modules {', '.join(target.name for target in targets)}"
+        self._holding = holding
+        self._running = tuple(target.name for target in running or targets)
+        self.how = f"modules {', '.join(self._running)}"
 
     def changed(self, name: str) -> Contents:
         """Return what a revision has that the kernel's own source has not.
 
         :raises DoesNotApply: the patches don't fit on it.
         """
-        changed = self._contents(name)
-        if not self._patches:
-            return changed
-        return {**changed, **changed_files(self.tree, self._patches, onto=changed)}
+        with self._holding():
+            return self._contents(name)
+
+    def patch(self, name: str) -> bytes:
+        """Return what makes the kernel's own source a revision; empty where it is one.
+
+        :raises DoesNotApply: the patches don't fit on it.
+        """
+        with self._holding():
+            return as_patch(self._tree, self._contents(name))
 
     def build(self, name: str) -> Runnable:
         """Return a revision's modules."""
-        changed = self.changed(name)
-        build = build_changed(self._source, self.tree, self._targets, changed, self._store)
-        code = digest(*(f"{module.name} {module.code_digest}" for module in build.modules))
-        return Runnable(self._source, replace(build, vmlinux_id=self._source.build_id, code=code))
+        with self._holding():
+            changed = self._contents(name)
+            build = build_changed(self._source, self._tree, self._targets, changed, self._store)
+        modules = tuple(module for module in build.modules if module.name in self._running)
+        code = digest(*(f"{module.name} {module.code_digest}" for module in modules))
+        kernel_id = self._source.build_id
+        return Runnable(
+            self._source, replace(build, modules=modules, vmlinux_id=kernel_id, code=code)
+        )
 
 
 class KernelRevisions(Revisions):

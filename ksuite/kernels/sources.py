@@ -14,12 +14,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksuite.errors import UserError
 from ksuite.kernels.debian import DEBIAN, RELEASES, debian_source
 from ksuite.kernels.full import build_kernel, read_built
+from ksuite.kernels.gitrange import commit_of, must_be_tree
 from ksuite.kernels.given import built_tree, must_be_clean
 from ksuite.kernels.installed import image_with_modules
 from ksuite.kernels.looking import looking_at
@@ -28,7 +30,7 @@ from ksuite.kernels.trees import checked_out, must_be_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import ExitStack
+    from contextlib import AbstractContextManager, ExitStack
 
     from ksuite.kernels.fragments import Configuration
     from ksuite.kernels.store import Store
@@ -80,6 +82,34 @@ def _found(
     return image_with_modules(Path(image), Path(modules), name, store)
 
 
+def pinned(name: str) -> str:
+    """Return a name that stands for the same kernel even after a branch has moved.
+
+    :raises UserError: there is no such kernel.
+    """
+    must_be_known(name)
+    with looking_at(name):
+        if not _is_revision(name):
+            return name
+        place, revision = _revision(name)
+        _must_be_readable(place)
+        must_be_tree(place)
+        return f"{place}@{commit_of(place, revision)}"
+
+
+def taken_again(
+    name: str, tree: Tree, store: Store, progress: Callable[[str], None]
+) -> AbstractContextManager[Tree]:
+    """Return what yields the source of a kernel that was let go of; nobody changes it meanwhile.
+
+    :param name: of the kernel, `pinned`.
+    :param tree: its source: only a revision's may have become another one's since.
+    """
+    if not _is_revision(name):
+        return nullcontext(tree)
+    return checked_out(*_revision(name), store, progress)
+
+
 def must_be_known(name: str) -> None:
     """Refuse a name that stands for no kernel; what it stands for may still be amiss.
 
@@ -97,7 +127,7 @@ def must_be_known(name: str) -> None:
 
 def _tree(name: str, store: Store, held: ExitStack, progress: Callable[[str], None]) -> Tree | None:
     """Return the source of a name that stands for nothing else."""
-    if "@" in name and not Path(name).exists():
+    if _is_revision(name):
         place, revision = _revision(name)
         _must_be_readable(place)
         return held.enter_context(checked_out(place, revision, store, progress))
@@ -110,6 +140,10 @@ def _tree(name: str, store: Store, held: ExitStack, progress: Callable[[str], No
         must_be_kernel(tree.path, name)
         return tree
     return None
+
+
+def _is_revision(name: str) -> bool:
+    return "@" in name and not Path(name).exists()
 
 
 def _revision(name: str) -> tuple[Path, str]:

@@ -169,6 +169,10 @@ def test_series_of_another_suite(judge: Judge, stub: Stub) -> None:
     stub.misfit = NothingToCompare("the suite vhost does not exercise this series")
     assert judge(PASSES) == 4
     assert stub.entered == 0
+    assert [one.any_change for one in stub.options] == [False]
+    stub.misfit = None
+    assert judge(PASSES, "--ks-any-change") == 0
+    assert stub.options[-1].any_change
 
 
 @pytest.mark.parametrize("where", ["preparing", "running"])

@@ -222,3 +222,14 @@ def test_base_of_a_check(base: str, same: bool | None) -> None:
     nothing: Any = None
     judge = CheckJudge(nothing, "test_x", (), (), Notes({"c3": Seen("c3", base)}))
     assert _as_good("c3", judge, Seen(GOOD, PASSES), None) is same
+
+
+def test_series_is_told_by_the_modules_that_its_cost_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check's own process sees to what can be loaded."""
+    asked: list[Any] = []
+    monkeypatch.setattr(bisect, "range_of_series", lambda *given: asked.append(given[-1]))
+    bed: Any = Bed()
+    bed.loaded = lambda _: frozenset()
+    for one in (bed, None):
+        Campaign(Quest(series="s.mbox", scenario="tc_redirect"), {})._range(one)
+    assert asked == [bed.loaded, None]

@@ -84,6 +84,8 @@ def test_series_of_no_suite_is_not_passed(checkout: Path) -> None:
     check = Check(CheckOptions(str(series)), [VHOST])
     with pytest.raises(NothingToCompare, match="no scenario exercises"):
         check.must_fit(check.suites)
+    asked = Check(CheckOptions(str(series), any_change=True), [VHOST])
+    asked.must_fit(asked.suites)
 
 
 def test_unpatched_series_says_which_modules_to_build_and_nothing_else() -> None:

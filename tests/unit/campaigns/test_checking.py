@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -150,12 +151,27 @@ def test_revision_that_does_not_come_up_is_passed_over_where_another_did() -> No
         one._unchecked("a", "x", refused(InfrastructureError("no room for it"), 1.0))
 
 
-def test_revision_that_no_suite_exercises_is_passed_over() -> None:
+def test_revision_whose_kernel_is_not_there_without_patches_is_passed_over() -> None:
     nothing: Any = None
     one = CheckJudge(nothing, "test_x", (), (), Notes({}))
-    told = "no scenario exercises what this series touches: net/sched/sch_api.c"
+    told = "there is nothing to compare with: without the series, the kernel does not compile"
     seen = one._unchecked("a", "x", refused(NothingToCompare(told), 1.0))
     assert (seen.result, seen.why) == (SKIPPED, told)
+
+
+def test_revision_is_checked_whatever_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what changes nothing that is exercised could not be told from the culprit."""
+    asked: list[str] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        asked.extend(command)
+        return subprocess.CompletedProcess(command, 0, b"", b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    searched: Any = Ranged(kernels())
+    with pytest.raises(InfrastructureError, match="left no result"):
+        CheckJudge(searched, "test_x", [TC], (), Notes({}))._checked("0", "x")
+    assert "--ks-any-change" in asked
 
 
 def test_check_that_no_suite_has() -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite.campaigns.options import CheckOptions
+from ksuite.campaigns import ranges, revisions
+from ksuite.campaigns.options import Build, CheckOptions
 from ksuite.campaigns.ranges import Range, _ground, range_of_series, range_of_tree
-from ksuite.campaigns.revisions import ModuleRevisions
+from ksuite.campaigns.revisions import KernelRevisions, ModuleRevisions
 from ksuite.errors import NeedsFullBuild, NothingToCompare, UserError
+from ksuite.kernels.built import BuiltModule, ModuleBuild
 from ksuite.kernels.comparing import as_patch
 from ksuite.kernels.series import read_series
 from ksuite.kernels.source import distro_source, unpack
@@ -22,8 +24,10 @@ from tests.bisect.repositories import MIRRED, Kind, Repository, make
 from tests.unit.kernels.test_history import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from ksuite.kernels.plan import ModuleTarget
 
 DISTRO = CheckOptions("", kernel="distro")
 LOADED = frozenset({"act_mirred", "act_gact", "cls_flower", "veth"})
@@ -88,14 +92,19 @@ def test_patches_are_put_on_top(repository: Repository, tmp_path: Path) -> None:
     patch = tmp_path / "own.patch"
     path = "net/sched/act_gact.c"
     source = unpack(distro_source(), Store.default()).path
-    head, rest = (source / path).read_bytes().split(b"\n", 1)
-    patch.write_bytes(as_patch(source, {path: head + b"\n/* On top. */\n" + rest}))
+    touched = {}
+    # No guest of this cost loads what the other one is built into.
+    for file in (path, "net/openvswitch/actions.c"):
+        head, rest = (source / file).read_bytes().split(b"\n", 1)
+        touched[file] = head + b"\n/* On top. */\n" + rest
+    patch.write_bytes(as_patch(source, touched))
     with searched(repository, replace(DISTRO, series=str(patch))) as found:
         assert found.ground.series == read_series(str(patch)).digest
         for name in (found.graph.good, found.graph.names[-1]):
             content = changed(found, name)[path]
             assert content is not None
             assert content.splitlines()[1] == b"/* On top. */"
+            assert "net/openvswitch/actions.c" not in changed(found, name)
 
 
 def test_part_of_a_kernel_needs_the_kernel_that_it_belongs_to(repository: Repository) -> None:
@@ -144,17 +153,28 @@ def test_part_of_a_kernel_can_not_be_built_whole(prose: Tree) -> None:
         pass
 
 
-def test_patches_of_a_series_one_by_one(repository: Repository, tmp_path: Path) -> None:
-    commits = repository.git("rev-list", "--reverse", "--no-merges", "main", "--", MIRRED).split()
-    series = tmp_path / "series.mbox"
-    mails = [repository.git("format-patch", "--stdout", "-1", one) for one in commits[1:4]]
-    series.write_text("\n".join(mails) + "\n", encoding="utf-8")
-    options = CheckOptions(str(series), kernel="distro")
+def of_mirred(repository: Repository) -> list[str]:
+    commits = repository.git("rev-list", "--reverse", "--no-merges", "main", "--", MIRRED)
+    return commits.split()[1:4]
+
+
+@pytest.fixture
+def series(repository: Repository, tmp_path: Path) -> str:
+    """Return three patches of act_mirred."""
+    path = tmp_path / "series.mbox"
+    commits = of_mirred(repository)
+    mails = [repository.git("format-patch", "--stdout", "-1", one) for one in commits]
+    path.write_text("\n".join(mails) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_patches_of_a_series_one_by_one(repository: Repository, series: str) -> None:
+    options = CheckOptions(series, kernel="distro")
     with range_of_series(options, Store.default(), lambda _: None) as found:
         assert found.graph.names == ("1", "2", "3")
         assert found.graph.good == "0"
         assert changed(found, "0") == {}
-        for number, commit in enumerate(commits[1:4], 1):
+        for number, commit in enumerate(of_mirred(repository), 1):
             whole = repository.git("show", f"{commit}:{MIRRED}")
             content = changed(found, str(number))[MIRRED]
             assert content is not None
@@ -173,3 +193,73 @@ def test_ground_tells_kernels_apart_that_were_built(repository: Repository) -> N
     assert one.kernel == f"{before.kernel}, build abababababab"
     with pytest.raises(UserError, match=r"build ababab.* build cdcdcd.* begin anew"):
         one.must_be(other)
+
+
+def test_configuration_of_ours_needs_kernels_of_ours(
+    repository: Repository, series: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules of somebody else's kernel are built in that one's configuration."""
+    options = CheckOptions(series, kernel="distro", config=("debug",))
+    with range_of_series(options, Store.default(), lambda _: None) as found:
+        assert isinstance(found.revisions, KernelRevisions)
+        assert found.revisions.how == "whole kernels (asked for by --config)"
+    only_modules = replace(options, build=Build.MODULE)
+    monkeypatch.setattr(ranges, "find_source", lambda *_: pytest.fail("too late"))
+    with (
+        pytest.raises(UserError, match="--config is of whole kernels, and --build module"),
+        range_of_series(only_modules, Store.default(), lambda _: None),
+    ):
+        pass
+    for chosen in (replace(DISTRO, config=("debug",)), replace(DISTRO, build=Build.FULL)):
+        with (
+            pytest.raises(UserError, match="holds no whole kernel, and none can be built from it"),
+            searched(repository, chosen),
+        ):
+            pass
+
+
+def test_configuration_for_a_kernel_that_is_built(
+    series: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = replace(distro_source(), name="/tree")
+    monkeypatch.setattr(ranges, "find_source", lambda *_: built)
+    monkeypatch.setattr(ranges, "pinned", lambda name: name)
+    options = CheckOptions(series, kernel="/tree", config=("debug",))
+    with (
+        pytest.raises(UserError, match="/tree is built, in a configuration of its own"),
+        range_of_series(options, Store.default(), lambda _: None),
+    ):
+        pass
+
+
+def test_module_that_the_cost_does_not_take_is_built_and_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image lacks what vhost_scsi wants, and without it vhost could export nothing else."""
+    header = "drivers/vhost/vhost.h"
+    source = unpack(distro_source(), Store.default()).path
+    series = tmp_path / "own.patch"
+    content = (source / header).read_bytes()
+    series.write_bytes(as_patch(source, {header: content + b"/* More. */\n"}))
+    built: list[str] = []
+
+    def build(_source: Any, _tree: Any, targets: Sequence[ModuleTarget], *_: Any) -> ModuleBuild:
+        built.extend(target.name for target in targets)
+        nowhere = tmp_path / "nowhere"
+        modules = tuple(BuiltModule(name, nowhere, name, name) for name in built)
+        return ModuleBuild("key", modules, cached=False)
+
+    monkeypatch.setattr(revisions, "build_changed", build)
+    options = CheckOptions(str(series), kernel="distro")
+
+    def with_loaded(*names: str) -> Any:
+        loaded = frozenset(names)
+        return range_of_series(options, Store.default(), lambda _: None, lambda _: loaded)
+
+    with with_loaded("tun", "vhost", "vhost_net") as found:
+        assert found.revisions.how == "modules vhost, vhost_net"
+        modules = found.revisions.build("1").build.modules
+        assert [module.name for module in modules] == ["vhost", "vhost_net"]
+    assert "vhost_scsi" in built
+    with pytest.raises(NothingToCompare, match="takes none of them"), with_loaded("veth"):
+        pass

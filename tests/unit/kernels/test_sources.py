@@ -12,10 +12,11 @@ import pytest
 from ksuite.errors import UserError
 from ksuite.kernels import sources
 from ksuite.kernels.fragments import Configuration
-from ksuite.kernels.sources import find_source, must_be_known
+from ksuite.kernels.sources import find_source, must_be_known, pinned
 from ksuite.kernels.store import Store
 from ksuite.kernels.trees import PARTS, Tree
 from tests.unit.kernels.images import write
+from tests.unit.kernels.test_history import Tree as Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,3 +86,16 @@ def test_tarball_of_a_tree_that_was_built_in(
     monkeypatch.setattr(sources, "unpack_tarball", lambda *_: Tree(top, "", ""))
     with pytest.raises(UserError, match=r"linux\.tar, which was configured in place"):
         find(f"{tmp_path}/linux.tar", tmp_path)
+
+
+def test_name_stands_for_the_same_kernel_when_a_branch_moves(tmp_path: Path) -> None:
+    tree = Repository(tmp_path / "linux@home")
+    name = pinned(f"{tree.path}@main")
+    assert name == pinned(name) == f"{tree.path}@{tree.last}"
+    tree.commit("more", kept="3")
+    assert pinned(f"{tree.path}@main") != name
+    assert [pinned(one) for one in ("distro", "debian:6.12")] == ["distro", "debian:6.12"]
+    with pytest.raises(UserError, match="revision 'nothing' does not exist"):
+        pinned(f"{tree.path}@nothing")
+    with pytest.raises(UserError, match="there is no such directory"):
+        pinned(f"{tmp_path}/nowhere@main")
