@@ -15,6 +15,7 @@ from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store
 from tests.bisect.repositories import MIRRED, SLOWED, Kind, Repository
 from tests.bisect.searching import COST, command, history, must_be_right, run, search
+from tests.full.test_full import NOPS, TWO_GUESTS
 
 FULL = Path(__file__).parent.parent / "full"
 COUNT = 30
@@ -123,7 +124,8 @@ def test_whole_kernels(tmp_path: Path) -> None:
     found = found_by([*asked, "--output", str(tmp_path)], tmp_path)
     [step] = found["steps"]
     assert step["revision"] == culprit
-    assert step["difference"] == pytest.approx(50, abs=0.2)
+    assert step["difference"] == pytest.approx(NOPS, abs=TWO_GUESTS)
     functions = found["attribution"]["functions"]
     assert functions[0]["function"].startswith("__netif_receive_skb_core")
+    assert functions[0]["candidate"] - functions[0]["base"] == pytest.approx(NOPS, abs=0.001)
     assert "kernel" in found["how"]

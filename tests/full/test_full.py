@@ -34,6 +34,9 @@ SKBUFF = """\
 """
 NOPS = 50
 """What slower-1-percent.patch adds to each packet."""
+TWO_GUESTS = 0.5
+"""In instructions a packet: what functions that nobody changed may come to together. Two kernels
+are booted in a guest each, whose memory is laid out otherwise; 0.27 was seen, of 6,000."""
 
 
 def check(patch: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,9 +67,10 @@ def test_built_in_code_that_is_slower_is_a_regression(tmp_path: Path) -> None:
     assert ran[0] != ran[1]
     for cost in result["costs"]:
         added = cost["candidate"]["median"] - cost["base"]["median"]
-        assert added == pytest.approx(NOPS, abs=0.2), cost["name"]
+        assert added == pytest.approx(NOPS, abs=TWO_GUESTS), cost["name"]
         changed = cost["attribution"]["functions"][0]
         assert changed["function"].startswith("__netif_receive_skb_core")
+        assert changed["candidate"] - changed["base"] == pytest.approx(NOPS, abs=0.001)
 
 
 def test_built_in_code_that_is_broken_fails(tmp_path: Path) -> None:
