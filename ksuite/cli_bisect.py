@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from ksuite.campaigns.bisect import Campaign
 from ksuite.campaigns.bisect_state import (
     kernel_from_anywhere,
-    pinned_kernel,
     read_state,
     series_from_anywhere,
     write_state,
@@ -34,6 +33,7 @@ from ksuite.errors import (
     UserError,
 )
 from ksuite.kernels.gitrange import commit_of, commits_of_range, must_be_tree
+from ksuite.kernels.sources import pinned
 from ksuite.machines.console import printable
 from ksuite.machines.machine import Clock
 from ksuite.measure.finding import Outcome, Seen
@@ -308,7 +308,7 @@ def _quest(options: argparse.Namespace) -> Quest:
 def _pinned(quest: Quest) -> Quest:
     """Return a quest whose ends are commits: a branch may be another one when it goes on."""
     quest.must_make_sense()
-    quest = replace(quest, kernel=pinned_kernel(quest.kernel))
+    quest = replace(quest, kernel=pinned(quest.kernel) if quest.kernel else "")
     if not quest.tree:
         return quest
     must_be_tree(Path(quest.tree))

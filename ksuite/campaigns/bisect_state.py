@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ksuite.campaigns.quest import Ground, Quest
 from ksuite.errors import UserError
 from ksuite.kernels.debian import DEBIAN
-from ksuite.kernels.gitrange import commit_of, must_be_tree
 from ksuite.kernels.source import KNOWN
 from ksuite.measure.finding import Seen
 from ksuite.report.strict import read_object, structured
@@ -81,15 +80,3 @@ def kernel_from_anywhere(kernel: str) -> str:
         return f"{Path(tree).absolute()}@{revision}"
     image, comma, modules = kernel.partition(",")
     return f"{Path(image).absolute()},{Path(modules).absolute()}" if comma else kernel
-
-
-def pinned_kernel(kernel: str) -> str:
-    """Return a kernel, of a git tree by its commit: a branch may be another one when it goes on.
-
-    :raises UserError: there is no such revision.
-    """
-    tree, at, revision = kernel.rpartition("@")
-    if not at or Path(kernel).exists() or not Path(tree).is_dir():
-        return kernel
-    must_be_tree(Path(tree))
-    return f"{tree}@{commit_of(Path(tree), revision)}"

@@ -203,9 +203,7 @@ def test_series_is_found_from_elsewhere(
         ("", ""),
         ("tree", "{}/tree"),
         ("tree@new", "{}/tree@{}"),
-        ("none@v6.12", "none@v6.12"),
         ("a/bzImage,modules", "{0}/a/bzImage,{0}/modules"),
-        ("nothing-of-the-kind", "nothing-of-the-kind"),
     ],
 )
 def test_kernel_is_found_from_elsewhere(
@@ -219,6 +217,15 @@ def test_kernel_is_found_from_elsewhere(
     monkeypatch.chdir(tmp_path)
     assert bisect(tmp_path, tree, "--kernel", given) == 0
     assert stub.quests[0].kernel == kept.format(tmp_path, commit(tree, "new"))
+
+
+@pytest.mark.parametrize("kernel", ["none@v6.12", "nothing-of-the-kind"])
+def test_no_such_kernel(
+    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], kernel: str
+) -> None:
+    assert bisect(tmp_path, tree, "--kernel", kernel) == 2
+    assert kernel.partition("@")[0] in capsys.readouterr().err
+    assert stub.quests == []
 
 
 def test_kernel_of_a_tree_has_that_revision(
