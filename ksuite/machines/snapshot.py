@@ -140,8 +140,13 @@ def _must_have_headers(source: KernelSource, imports: Sequence[str]) -> None:
 
 
 def _called(files: DutFiles, spec: MachineSpec) -> list[str]:
-    """Return how QEMU is called, without the places that differ from machine to machine."""
-    command = qemu_command(files, spec, Path("mailbox"), paused=False)[1:]
+    """Return how QEMU is called, without places: those of a machine, or of equal kernels.
+
+    What is in the files is known by their content. Two boots of a kernel may end some instructions
+    apart, so equal kernels must be restored from the same one.
+    """
+    anywhere = replace(files, kernel=Path("image"))
+    command = qemu_command(anywhere, spec, Path("mailbox"), paused=False)[1:]
     for name, path in (("root", files.root), ("kernel", files.kernel_files)):
         command = [word.replace(option_value(path), name) for word in command]
     return command

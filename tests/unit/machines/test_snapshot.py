@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +12,28 @@ from ksuite.kernels.source import KernelSource
 from ksuite.kernels.store import Store
 from ksuite.machines import snapshot
 from ksuite.machines.machine import MachineSpec
+from ksuite.machines.qemu import DutFiles
 from ksuite.machines.recipe import read_recipe
-from ksuite.machines.snapshot import take_snapshot
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ksuite.machines.snapshot import _called, take_snapshot
 
 
 class BootedError(Exception):
     """It went on."""
+
+
+def test_places_make_no_other_snapshot(tmp_path: Path) -> None:
+    """Equal kernels of two builds are one kernel."""
+
+    def called(place: Path) -> list[str]:
+        place.mkdir()
+        for name in ("vmlinuz", "root", "modules"):
+            (place / name).write_bytes(b"content")
+        files = DutFiles(
+            place / "vmlinuz", Path("initrd"), place / "root", place / "modules", Path("qemu")
+        )
+        return _called(files, MachineSpec())
+
+    assert called(tmp_path / "one") == called(tmp_path / "other")
 
 
 def test_kernel_without_headers_is_only_refused_where_they_are_needed(
