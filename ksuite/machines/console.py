@@ -76,6 +76,8 @@ class Console:
         self._partial = b""
         self.splat: Splat | None = None
         self.splat_ended = False
+        # An early console speaks before printk.time=1 is read, and long before there is a process.
+        self._is_early = True
 
     def feed(self, data: bytes) -> None:
         """Take what the guest printed."""
@@ -101,7 +103,8 @@ class Console:
 
     def _watch(self, line: str) -> None:
         if self.splat is None:
-            self.splat = recognise(line)
+            self._is_early = self._is_early and not _PRINTK.search(line)
+            self.splat = recognise(line, early=self._is_early)
         elif _END_OF_SPLAT.search(line):
             self.splat_ended = True
 
@@ -124,10 +127,14 @@ class Console:
         return "\n".join(lines[-CONTEXT_LINES_AFTER:])
 
 
-def recognise(line: str) -> Splat | None:
-    """Return the fault that a console line tells of, if any."""
-    for prefix in _PRINTK.finditer(line):
-        said = line[prefix.end() :]
+def recognise(line: str, *, early: bool = False) -> Splat | None:
+    """Return the fault that a console line tells of, if any.
+
+    :param early: no line has had a time stamp so far: the kernel alone has spoken.
+    """
+    starts = [0] if early else [prefix.end() for prefix in _PRINTK.finditer(line)]
+    for start in starts:
+        said = line[start:]
         for kind, pattern in _PATTERNS:
             if pattern.match(said):
                 return Splat(kind, printable(said).strip()[:300])

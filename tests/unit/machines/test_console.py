@@ -61,6 +61,20 @@ INNOCENT = {
 }
 
 
+def test_fault_of_a_kernel_that_has_no_time_yet_is_recognised() -> None:
+    console = Console()
+    console.feed(b"Linux version 6.1\nKernel panic - not syncing: no memory\nCall Trace:\n")
+    assert console.splat == Splat("panic", "Kernel panic - not syncing: no memory")
+    console.feed(b"---[ end Kernel panic - not syncing: no memory ]---\n")
+    assert console.splat_ended
+
+
+def test_what_a_process_says_is_none() -> None:
+    console = Console()
+    console.feed(b"[    0.1] Run /init as init process\nKernel panic - not syncing: no\n")
+    assert console.splat is None
+
+
 @pytest.mark.parametrize("stamp", ["[   12.345678] ", "[   12.345678][  T512] "], ids=len)
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_is_recognised(name: str, stamp: str) -> None:
