@@ -29,6 +29,7 @@ from ksuite.errors import ExitCode, KsuiteError, NothingToCompare, as_ours
 from ksuite.kernels.store import Store
 from ksuite.measure.result import (
     BASE,
+    CANDIDATE,
     CheckResult,
     Subject,
     TestOutcome,
@@ -146,9 +147,12 @@ def _unless_one(results: Sequence[CheckResult]) -> list[CheckResult]:
     return [refused(changed, 0.0)]
 
 
-def _judged(subjects: Iterable[Subject | None]) -> set[str]:
-    """Return by what the modules are known that were built for some runs."""
-    return {one.series_digest for one in subjects if one and one.series_digest}
+def _judged(subjects: Iterable[Subject | None]) -> set[tuple[str, ...]]:
+    """Return the build-ids of the modules that some runs have judged.
+
+    A test may write into its repository: that is no other module.
+    """
+    return {tuple(sorted(one.modules[CANDIDATE])) for one in subjects if one and one.modules}
 
 
 def _buildable(

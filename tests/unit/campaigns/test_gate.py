@@ -110,10 +110,10 @@ def test_a_failure_that_stays_one_is_one(judged: Callable[..., Any]) -> None:
 
 
 def of(key: str) -> Subject:
-    """Return what is judged, where the modules are known by a key."""
+    """Return what is judged, where the module has a build-id."""
     subject = sample().subject
     assert subject is not None
-    return replace(subject, series_digest=key)
+    return replace(subject, modules={CANDIDATE: (f"mine {key}",)})
 
 
 @pytest.mark.parametrize(
