@@ -13,6 +13,7 @@ import pytest
 
 from ksuite.kernels.source import distro_source, unpack
 from ksuite.kernels.store import Store
+from ksuite.measure.statistics import FEWEST_GUESTS
 from tests.bisect.repositories import MIRRED, SLOWED, Kind, Repository
 from tests.bisect.searching import COST, command, history, must_be_right, run, search
 from tests.full.test_full import NOPS, TWO_GUESTS
@@ -20,6 +21,7 @@ from tests.full.test_full import NOPS, TWO_GUESTS
 FULL = Path(__file__).parent.parent / "full"
 COUNT = 30
 SERIES_NOPS = 100
+BUDGET_MINUTES = 15
 READ = "\tretval = READ_ONCE(m->tcf_action);\n"
 """What every packet passes a few lines below where histories become slower."""
 WAITS = "\t{ volatile unsigned int turns = 4000; while (turns) turns--; }\n"
@@ -90,17 +92,25 @@ def test_series_that_does_not_apply_ends_the_search(tmp_path: Path) -> None:
     assert "Traceback" not in printed
 
 
-def test_wall_clock_finds_what_it_can_see(tmp_path: Path) -> None:
+def test_wall_clock_finds_what_it_can_see_or_says_that_it_can_not(tmp_path: Path) -> None:
+    """On a host that does much else, packets take from one to ten times as long."""
     repository = history(tmp_path / "tree", Kind.NONE, 4, COUNT)
     culprit = edit(repository, MIRRED, SLOWED, WAITS + SLOWED, "act_mirred: wait")
     for number in range(5):
         remark(repository, "net/sched/act_gact.c", number)
-    asked = command(repository, tmp_path, Kind.CULPRIT, "--clock", "wall", "--drop", "30")
-    found = found_by(asked, tmp_path)
-    assert found["outcome"] == "culprit"
-    assert [step["revision"] for step in found["steps"]] == [culprit]
-    assert found["confidence"] >= 0.95
+    budget = ("--drop", "30", "--budget", str(BUDGET_MINUTES))
+    done = run(command(repository, tmp_path, Kind.CULPRIT, "--clock", "wall", *budget))
+    found = json.loads((tmp_path / "bisect.json").read_text(encoding="utf-8"))
     assert {one["fingerprint"]["clock"] for one in found["bad"]["costs"]} == {"wall"}
+    assert len(found["bad"]["costs"]) >= FEWEST_GUESTS
+    if done.returncode == 0:
+        assert found["outcome"] == "culprit"
+        assert [step["revision"] for step in found["steps"]] == [culprit]
+        assert found["confidence"] >= 0.95
+    else:
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert found["outcome"] in {"undecided", "suspects"}
+        assert culprit in dict(found["suspects"]) or not found["suspects"]
 
 
 def test_whole_kernels(tmp_path: Path) -> None:
