@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GROUND = Ground("6.1.0-1 (6.1.1-1)", "ab" * 32)
 
 
-class Stub:
+class StubCampaign:
     """Stands for a campaign: notes what it is asked, and finds what a test wants."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Stub:
         keep: Any = None,
         progress: Any = None,
         ground: Ground | None = None,
-    ) -> Stub:
+    ) -> StubCampaign:
         del progress
         self.quests.append(quest)
         self.grounds.append(ground)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ksuite import cli_bisect
 from ksuite.cli import main
+from tests.unit.bisecting import StubCampaign
 from tests.unit.judging import Judge, Stub, judge_with_workers, new_judge, new_stub
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     return new_stub(monkeypatch)
+
+
+@pytest.fixture
+def campaign(monkeypatch: pytest.MonkeyPatch) -> StubCampaign:
+    """Return what ``ksuite bisect`` finds in the place of a campaign."""
+    stub = StubCampaign()
+    monkeypatch.setattr(cli_bisect, "Campaign", stub)
+    return stub
 
 
 @pytest.fixture

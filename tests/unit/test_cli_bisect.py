@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ksuite import cli_bisect
 from ksuite.campaigns.options import Build
 from ksuite.campaigns.quest import Ground, Quest
 from ksuite.cli import main
@@ -23,7 +22,7 @@ from ksuite.errors import (
 )
 from ksuite.machines.machine import Clock
 from ksuite.measure.finding import TOLD_BAD, Outcome, Seen, Step
-from tests.unit.bisecting import GROUND, Stub, bisect, commit, new_tree
+from tests.unit.bisecting import GROUND, StubCampaign, bisect, commit, new_tree
 from tests.unit.report.test_bisection import FOUND, NONE, C, seen
 
 if TYPE_CHECKING:
@@ -31,21 +30,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
-    stub = Stub()
-    monkeypatch.setattr(cli_bisect, "Campaign", stub)
-    return stub
-
-
-@pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return new_tree(tmp_path / "tree")
 
 
-def test_quest_has_commits_for_ends(stub: Stub, tmp_path: Path, tree: Path) -> None:
+def test_quest_has_commits_for_ends(campaign: StubCampaign, tmp_path: Path, tree: Path) -> None:
     asked = ["--drop", "1.5", "--clock", "wall", "--build", "module", "--size", "1500"]
     assert bisect(tmp_path, tree, *asked) == 0
-    [quest] = stub.quests
+    [quest] = campaign.quests
     assert len(quest.good) == len(quest.bad) == 40
     assert quest.drop == pytest.approx(0.015)
     assert (quest.clock, quest.build) == (Clock.WALL, Build.MODULE)
@@ -62,7 +54,7 @@ def test_usual_size_and_drop() -> None:
 
 
 def test_all_that_was_found_is_written(
-    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+    campaign: StubCampaign, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bisect(tmp_path, tree) == 0
     out = tmp_path / "out"
@@ -71,21 +63,23 @@ def test_all_that_was_found_is_written(
     assert (out / "bisect.svg").exists()
     assert f"# first bad commit: [{C}]" in (out / "bisect.log").read_text()
     assert "CULPRIT" in capsys.readouterr().out
-    assert stub.known == [{}]
+    assert campaign.known == [{}]
 
 
-def test_what_an_earlier_run_found_is_gone(stub: Stub, tmp_path: Path, tree: Path) -> None:
+def test_what_an_earlier_run_found_is_gone(
+    campaign: StubCampaign, tmp_path: Path, tree: Path
+) -> None:
     """It would be taken for what this one has found."""
     out = tmp_path / "out"
     assert bisect(tmp_path, tree) == 0
     assert len(list(out.glob("bisect.*"))) == 4
-    stub.finds = InfrastructureError("disk full")
+    campaign.finds = InfrastructureError("disk full")
     assert bisect(tmp_path, tree, "--drop", "2") == 3
     assert [one.name for one in out.iterdir()] == ["state.json"]
-    stub.finds = FOUND
+    campaign.finds = FOUND
     assert bisect(tmp_path, tree) == 0
     good, bad = Seen("a", "passes"), Seen("c", "passes")
-    stub.finds = replace(NONE, outcome=Outcome.SERIES, good=good, bad=bad, seen=(good, bad))
+    campaign.finds = replace(NONE, outcome=Outcome.SERIES, good=good, bad=bad, seen=(good, bad))
     assert bisect(tmp_path, tree) == 4
     assert {one.name for one in out.glob("bisect.*")} == {"bisect.json", "bisect.md"}
 
@@ -100,8 +94,10 @@ def test_what_an_earlier_run_found_is_gone(stub: Stub, tmp_path: Path, tree: Pat
         (Outcome.UNDECIDED, 4),
     ],
 )
-def test_exit_codes(stub: Stub, tmp_path: Path, tree: Path, outcome: Outcome, code: int) -> None:
-    stub.finds = replace(NONE, outcome=outcome)
+def test_exit_codes(
+    campaign: StubCampaign, tmp_path: Path, tree: Path, outcome: Outcome, code: int
+) -> None:
+    campaign.finds = replace(NONE, outcome=outcome)
     assert bisect(tmp_path, tree) == code
     log = (tmp_path / "out" / "bisect.log").read_text()
     nothing = outcome in {Outcome.NONE, Outcome.DRIFT}
@@ -119,77 +115,85 @@ def test_exit_codes(stub: Stub, tmp_path: Path, tree: Path, outcome: Outcome, co
         (DutError("mirred: Invalid argument"), 4),
     ],
 )
-def test_errors(stub: Stub, tmp_path: Path, tree: Path, error: Exception, code: int) -> None:
-    stub.finds = error
+def test_errors(
+    campaign: StubCampaign, tmp_path: Path, tree: Path, error: Exception, code: int
+) -> None:
+    campaign.finds = error
     assert bisect(tmp_path, tree) == code
     # What was seen until then is kept.
     assert len(json.loads((tmp_path / "out" / "state.json").read_text())["seen"]) == 2
 
 
-def test_it_goes_on_with_what_was_seen(stub: Stub, tmp_path: Path, tree: Path) -> None:
-    stub.finds = InfrastructureError("killed")
+def test_it_goes_on_with_what_was_seen(campaign: StubCampaign, tmp_path: Path, tree: Path) -> None:
+    campaign.finds = InfrastructureError("killed")
     assert bisect(tmp_path, tree, "--drop", "2") == 3
-    stub.finds = FOUND
+    campaign.finds = FOUND
     assert main(["bisect", "--resume", "--output", str(tmp_path / "out")]) == 0
-    first, again = stub.quests
+    first, again = campaign.quests
     assert again == first
-    assert stub.known[1] == {one.revision: one for one in stub.sees}
-    assert stub.grounds == [Ground(), GROUND]
+    assert campaign.known[1] == {one.revision: one for one in campaign.sees}
+    assert campaign.grounds == [Ground(), GROUND]
 
 
-def test_what_was_begun_there_before_is_over(stub: Stub, tmp_path: Path, tree: Path) -> None:
+def test_what_was_begun_there_before_is_over(
+    campaign: StubCampaign, tmp_path: Path, tree: Path
+) -> None:
     """Also where nothing was seen yet."""
-    stub.finds = InfrastructureError("killed")
-    stub.state = tmp_path / "out" / "state.json"
+    campaign.finds = InfrastructureError("killed")
+    campaign.state = tmp_path / "out" / "state.json"
     assert bisect(tmp_path, tree) == 3
-    stub.sees = []
+    campaign.sees = []
     assert bisect(tmp_path, tree, "--drop", "2") == 3
-    begun = json.loads(stub.before[1])
+    begun = json.loads(campaign.before[1])
     assert begun["quest"]["drop_percent"] == pytest.approx(2.0)
     assert begun["seen"] == []
     assert main(["bisect", "--resume", "--output", str(tmp_path / "out")]) == 3
-    assert stub.quests[2] == stub.quests[1]
+    assert campaign.quests[2] == campaign.quests[1]
     # There is no range between these, and so nothing else was begun.
     assert bisect(tmp_path, tree, "--good", "new", "--bad", "old") == 3
-    assert stub.before[3] == stub.before[2]
+    assert campaign.before[3] == campaign.before[2]
 
 
 @pytest.mark.parametrize(
     "more", [["--drop", "1"], ["--clock", "instructions"], ["--build", "auto"], ["x.mbox"]]
 )
 def test_what_goes_on_takes_no_other_options(
-    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+    campaign: StubCampaign,
+    tmp_path: Path,
+    tree: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
 ) -> None:
     assert bisect(tmp_path, tree) == 0
     again = ["bisect", "--resume", "--output", str(tmp_path / "out")]
     assert main([*again, *more]) == 2
     said = capsys.readouterr().err
     assert more[0] in said or "SERIES" in said
-    assert len(stub.quests) == 1
+    assert len(campaign.quests) == 1
     assert main([*again, "--budget", "900"]) == 0
-    assert stub.quests[1] == replace(stub.quests[0], budget_minutes=900.0)
+    assert campaign.quests[1] == replace(campaign.quests[0], budget_minutes=900.0)
 
 
 def test_what_was_measured_is_worth_more_than_what_a_log_says(
-    stub: Stub, tmp_path: Path, tree: Path
+    campaign: StubCampaign, tmp_path: Path, tree: Path
 ) -> None:
     middle = commit(tree, "middle")
-    stub.sees = [*stub.sees, seen(middle, 6060.0)]
+    campaign.sees = [*campaign.sees, seen(middle, 6060.0)]
     assert bisect(tmp_path, tree) == 0
     log = tmp_path / "log"
     log.write_text(f"git bisect bad {middle}\n", encoding="utf-8")
     asked = ["--resume", "--replay", str(log), "--output", str(tmp_path / "out")]
     assert main(["bisect", *asked]) == 0
-    assert stub.known[1][middle].costs
+    assert campaign.known[1][middle].costs
 
 
 def test_series_is_found_from_elsewhere(
-    stub: Stub, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+    campaign: StubCampaign, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert bisect(tmp_path, tree, "--series", "own.mbox") == 0
     assert bisect(tmp_path, tree, "--series", "tree:old..new") == 0
-    assert [quest.series for quest in stub.quests] == [
+    assert [quest.series for quest in campaign.quests] == [
         str(tmp_path / "own.mbox"),
         f"{tmp_path / 'tree'}:old..new",
     ]
@@ -207,7 +211,7 @@ def test_series_is_found_from_elsewhere(
     ],
 )
 def test_kernel_is_found_from_elsewhere(
-    stub: Stub,
+    campaign: StubCampaign,
     tmp_path: Path,
     tree: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -216,24 +220,28 @@ def test_kernel_is_found_from_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert bisect(tmp_path, tree, "--kernel", given) == 0
-    assert stub.quests[0].kernel == kept.format(tmp_path, commit(tree, "new"))
+    assert campaign.quests[0].kernel == kept.format(tmp_path, commit(tree, "new"))
 
 
 @pytest.mark.parametrize("kernel", ["none@v6.12", "nothing-of-the-kind"])
 def test_no_such_kernel(
-    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str], kernel: str
+    campaign: StubCampaign,
+    tmp_path: Path,
+    tree: Path,
+    capsys: pytest.CaptureFixture[str],
+    kernel: str,
 ) -> None:
     assert bisect(tmp_path, tree, "--kernel", kernel) == 2
     assert kernel.partition("@")[0] in capsys.readouterr().err
-    assert stub.quests == []
+    assert campaign.quests == []
 
 
 def test_kernel_of_a_tree_has_that_revision(
-    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+    campaign: StubCampaign, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bisect(tmp_path, tree, "--kernel", f"{tree}@none") == 2
     assert "revision 'none' does not exist" in capsys.readouterr().err
-    assert stub.quests == []
+    assert campaign.quests == []
 
 
 @pytest.mark.parametrize(
@@ -251,17 +259,17 @@ def test_it_does_not_go_on_on_other_ground(now: Ground, said: str) -> None:
         GROUND.must_be(now)
 
 
-def test_nothing_to_go_on_with(stub: Stub, tmp_path: Path) -> None:
+def test_nothing_to_go_on_with(campaign: StubCampaign, tmp_path: Path) -> None:
     assert main(["bisect", "--resume", "--output", str(tmp_path / "out")]) == 2
     (tmp_path / "out" / "state.json").write_text('{"schema": 1, "quest": {"tree": 7}, "seen": []}')
     assert main(["bisect", "--resume", "--output", str(tmp_path / "out")]) == 2
     (tmp_path / "out" / "state.json").write_text('{"schema": 99}')
     assert main(["bisect", "--resume", "--output", str(tmp_path / "out")]) == 2
-    assert stub.quests == []
+    assert campaign.quests == []
 
 
 def test_what_git_has_logged_is_taken_over(
-    stub: Stub, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+    campaign: StubCampaign, tmp_path: Path, tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of the range; a hash may be abbreviated."""
     log = tmp_path / "log"
@@ -269,25 +277,27 @@ def test_what_git_has_logged_is_taken_over(
     said = [f"start main {commit(tree, 'old')}", f"bad {middle[:9]}", f"good {C}", f"bad {new}"]
     log.write_text("".join(f"git bisect {one}\n" for one in said), encoding="utf-8")
     assert bisect(tmp_path, tree, "--replay", str(log)) == 0
-    assert {name: one.result for name, one in stub.known[0].items()} == {middle: TOLD_BAD}
+    assert {name: one.result for name, one in campaign.known[0].items()} == {middle: TOLD_BAD}
     assert f"not in the range, and passed over: {C[:12]}\n" in capsys.readouterr().err
 
 
-def test_log_is_of_commits(stub: Stub, tmp_path: Path) -> None:
+def test_log_is_of_commits(campaign: StubCampaign, tmp_path: Path) -> None:
     asked = ["a.mbox", "--scenario", "tc_redirect", "--replay", str(tmp_path / "log")]
     assert main(["bisect", *asked, "--output", str(tmp_path / "out")]) == 2
-    assert stub.quests == []
+    assert campaign.quests == []
 
 
-def test_series_of_which_nothing_was_measured(stub: Stub, tmp_path: Path, tree: Path) -> None:
+def test_series_of_which_nothing_was_measured(
+    campaign: StubCampaign, tmp_path: Path, tree: Path
+) -> None:
     before = seen("0", 6000.0)
     broken = [Step(str(n), "0", "x", before, Seen(str(n), "does not compile")) for n in (1, 2)]
-    stub.finds = replace(NONE, outcome=Outcome.SERIES, steps=tuple(broken))
+    campaign.finds = replace(NONE, outcome=Outcome.SERIES, steps=tuple(broken))
     assert bisect(tmp_path, tree) == 4
     measured = Step("3", "0", "x", before, seen("3", 6000.0))
-    stub.finds = replace(NONE, outcome=Outcome.SERIES, steps=(*broken, measured))
+    campaign.finds = replace(NONE, outcome=Outcome.SERIES, steps=(*broken, measured))
     assert bisect(tmp_path, tree) == 0
-    stub.finds = replace(NONE, outcome=Outcome.SERIES)
+    campaign.finds = replace(NONE, outcome=Outcome.SERIES)
     assert bisect(tmp_path, tree) == 4
 
 
@@ -295,12 +305,16 @@ def test_series_of_which_nothing_was_measured(stub: Stub, tmp_path: Path, tree: 
     ("place", "said"), [("none", "no such directory"), (".", "not a git tree")]
 )
 def test_what_is_no_tree(
-    stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, said: str
+    campaign: StubCampaign,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+    said: str,
 ) -> None:
     assert bisect(tmp_path, tmp_path / place) == 2
     assert said in capsys.readouterr().err
     assert bisect(tmp_path, tmp_path / place, "--run-step") == 130
-    assert stub.quests == []
+    assert campaign.quests == []
 
 
 @pytest.mark.parametrize(
@@ -321,7 +335,7 @@ def test_what_is_no_tree(
     ],
 )
 def test_what_makes_no_sense(
-    stub: Stub,
+    campaign: StubCampaign,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
@@ -329,4 +343,4 @@ def test_what_makes_no_sense(
 ) -> None:
     assert main(["bisect", *arguments, "--output", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err
-    assert stub.quests == []
+    assert campaign.quests == []

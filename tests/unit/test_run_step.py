@@ -10,23 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksuite import cli_bisect
 from ksuite.cli import main
-from ksuite.errors import (
-    InfrastructureError,
-    NothingToCompare,
-)
-from tests.unit.bisecting import Stub, bisect, commit, new_tree
+from ksuite.errors import InfrastructureError, NothingToCompare
+from tests.unit.bisecting import StubCampaign, bisect, commit, new_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
-    stub = Stub()
-    monkeypatch.setattr(cli_bisect, "Campaign", stub)
-    return stub
 
 
 @pytest.fixture
@@ -46,21 +35,25 @@ def tree(tmp_path: Path) -> Path:
         (RuntimeError("a bug of ours"), 131),
     ],
 )
-def test_step_of_git(stub: Stub, tmp_path: Path, tree: Path, found: Any, code: int) -> None:
-    stub.finds = found
+def test_step_of_git(
+    campaign: StubCampaign, tmp_path: Path, tree: Path, found: Any, code: int
+) -> None:
+    campaign.finds = found
     assert bisect(tmp_path, tree, "--run-step") == code
     head = ["git", "-C", str(tree), "rev-parse", "HEAD"]
-    assert stub.judged == subprocess.check_output(head, text=True).strip()
+    assert campaign.judged == subprocess.check_output(head, text=True).strip()
 
 
-def test_step_where_git_checks_nothing_out(stub: Stub, tmp_path: Path, tree: Path) -> None:
+def test_step_where_git_checks_nothing_out(
+    campaign: StubCampaign, tmp_path: Path, tree: Path
+) -> None:
     """HEAD is one commit all the time then."""
     start = ["bisect", "start", "--no-checkout", "new", "old"]
     subprocess.run(["git", "-C", str(tree), *start], check=True, stdout=subprocess.DEVNULL)
-    stub.finds = 1
+    campaign.finds = 1
     assert bisect(tmp_path, tree, "--run-step") == 1
-    assert stub.judged == commit(tree, "middle")
-    assert stub.judged != commit(tree, "HEAD")
+    assert campaign.judged == commit(tree, "middle")
+    assert campaign.judged != commit(tree, "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +69,7 @@ def test_step_where_git_checks_nothing_out(stub: Stub, tmp_path: Path, tree: Pat
     ],
 )
 def test_step_that_makes_no_sense(
-    stub: Stub,
+    campaign: StubCampaign,
     tmp_path: Path,
     tree: Path,
     capsys: pytest.CaptureFixture[str],
@@ -85,7 +78,7 @@ def test_step_that_makes_no_sense(
 ) -> None:
     assert bisect(tmp_path, tree, "--run-step", *more) == 130
     assert said in capsys.readouterr().err
-    assert stub.quests == []
+    assert campaign.quests == []
 
 
 @pytest.mark.parametrize(
