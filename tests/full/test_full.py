@@ -142,21 +142,22 @@ def test_built_in_code_that_does_not_compile() -> None:
     assert "Traceback" not in printed
 
 
-def test_built_in_code_that_does_not_boot() -> None:
-    done = check(HERE / "does-not-boot.patch", "--scenario", "tc_redirect")
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ("does-not-boot", "kernel BUG at net/core/dev.c"),
+        (
+            "does-not-reach-its-console",
+            "Kernel panic - not syncing: given up before there is a console",
+        ),
+    ],
+)
+def test_built_in_code_that_does_not_boot(patch: str, said: str) -> None:
+    done = check(HERE / f"{patch}.patch", "--scenario", "tc_redirect")
     printed = done.stdout + done.stderr
     assert done.returncode == 1, printed
     assert "with the series the kernel does not come up" in printed
-    assert "kernel BUG at net/core/dev.c" in printed
-    assert "Traceback" not in printed
-
-
-def test_built_in_code_that_breaks_before_there_is_a_console() -> None:
-    done = check(HERE / "does-not-reach-its-console.patch", "--scenario", "tc_redirect")
-    printed = done.stdout + done.stderr
-    assert done.returncode == 1, printed
-    assert "with the series the kernel does not come up" in printed
-    assert "Kernel panic - not syncing: given up before there is a console" in printed
+    assert said in printed
     assert "Traceback" not in printed
 
 
