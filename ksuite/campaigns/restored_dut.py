@@ -97,8 +97,8 @@ class RestoredDut(Dut):
     ) -> list[Any]:
         """Load the variant, run calls, and unload, in one go in a guest that does nothing else.
 
-        Between two messages the guest's clock may leap to its next timer: a cost is only exact
-        where all that comes before it came in one. Threads can do this side by side.
+        Between two messages the guest's clock leaps to its next tick: a cost is the same only
+        where as many came before it. Threads can do this side by side.
 
         :param more_arguments: for QEMU.
         :raises KsuiteError: as `use` and `call`; modules that don't unload are a `DutError`.

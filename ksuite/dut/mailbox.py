@@ -3,15 +3,27 @@
 
 A message is written into persistent memory that the controller sees too. Then the DUT writes to
 QEMU's pvpanic port, and QEMU stops it between two instructions (`-action panic=pause`); it goes on
-when the next message is there. So the DUT never waits for the host, no time of its clock goes by
-meanwhile, and nothing that the host does can be noticed: this is what makes costs exact.
+when the next message is there. So the DUT never waits for the host, and nothing that the host does
+can be noticed: this is what makes costs exact.
+
+A stopped DUT's clock leaps to its next timer, or doesn't, as the host's threads happen to run:
+QEMU's main thread takes the vCPU for idle when that has stopped before the whole machine has
+(`icount_start_warp_timer()` and `qemu_cpu_stop()` of its softmmu/). So the DUT stops until there
+was a leap, as the next tick of its kernel tells, wherever the host stands by then::
+
+    answer ready ...tick | stop (no leap) stop (no leap) stop (leap) tick | next message
+                         ^ here the next tick is far                      ^ the same time, always
 """
 
 from __future__ import annotations
 
 import mmap
+import operator
 import os
 import struct
+import time
+from functools import partial
+from itertools import dropwhile, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +36,14 @@ if TYPE_CHECKING:
 
 MAILBOX_BYTES = 32 << 20
 HEADER = struct.Struct("<QQ")
-"""Number of the message, and its length in bytes."""
+"""Number of the message, and its length in bytes. An answer's is the call's and one more."""
+DELAY_PORT = 0x80
+"""arch/x86/include/asm/io.h of Linux: what is written there only takes its time."""
 PVPANIC_PORT = 0x505
-PVPANIC_PANICKED = 1
+_PANICKED = b"\1"
 """docs/specs/pvpanic.txt of QEMU."""
+CLOCK_MONOTONIC_COARSE = 6
+"""include/uapi/linux/time.h: goes on with each tick of the kernel, and only then."""
 _SECTOR_BYTES = 512
 _BLOCK_BYTES = 4096
 
@@ -57,7 +73,7 @@ class Mailbox:
         if end > MAILBOX_BYTES:
             data = gateway_base.dumps_internal([("error", "bug", f"{end} bytes of answer", "")])
             end = HEADER.size + len(data)
-        self._buffer[: HEADER.size] = HEADER.pack(self._number, len(data))
+        self._buffer[: HEADER.size] = HEADER.pack(self._number + 1, len(data))
         self._buffer[HEADER.size : end] = data
         os.pwritev(self._memory, [self._blocks(end)], 0)
 
@@ -72,7 +88,26 @@ class Mailbox:
         return memoryview(self._buffer)[: -(-size // _BLOCK_BYTES) * _BLOCK_BYTES]
 
     def _stop_the_world(self) -> None:
-        os.pwrite(self._port, bytes([PVPANIC_PANICKED]), PVPANIC_PORT)
+        """Stop until there was a leap, from where the next tick is far.
+
+        Nothing may tell afterwards how many rounds it took. An interpreter that specialises its
+        bytecode (CPython 3.11, PEP 659) counts how often it ran, so a round is its library's
+        iterators alone; and all rounds are the same to them, those that write to no device too.
+        """
+        port = [DELAY_PORT]
+        writes = map(
+            os.pwrite, repeat(self._port), repeat(_PANICKED), map(port.__getitem__, repeat(0))
+        )
+        times = map(time.clock_gettime_ns, repeat(CLOCK_MONOTONIC_COARSE))
+        rounds = zip(writes, times, strict=False)
+        _until_tick(rounds)
+        port[0] = PVPANIC_PORT
+        _until_tick(rounds)
+
+
+def _until_tick(rounds: Iterator[tuple[int, int]]) -> None:
+    unchanged = (1, time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE))
+    next(dropwhile(partial(operator.eq, unchanged), rounds))
 
 
 def find() -> Path:

@@ -50,9 +50,15 @@ class Mailbox:
         end = HEADER.size + len(data)
         if end > MAILBOX_BYTES:
             raise UserError(f"{end} bytes for the DUT; its mailbox holds {MAILBOX_BYTES}")
-        self._number += 1
+        self._number += 2
         self._memory[: HEADER.size] = HEADER.pack(self._number, len(data))
         self._memory[HEADER.size : end] = data
+
+    @property
+    def answered(self) -> bool:
+        """Whether something else than the last calls is there: it may have stopped before."""
+        number, _ = HEADER.unpack(self._memory[: HEADER.size])
+        return bool(number != self._number)
 
     def take(self) -> Any:
         """Return the DUT's message that answers the last one posted.
@@ -61,8 +67,9 @@ class Mailbox:
         """
         number, length = HEADER.unpack(self._memory[: HEADER.size])
         end = HEADER.size + length
-        if number != self._number or end > MAILBOX_BYTES:
-            raise ValueError(f"message {number} of {length} bytes, where {self._number} is due")
+        due = self._number + 1
+        if number != due or end > MAILBOX_BYTES:
+            raise ValueError(f"message {number} of {length} bytes, where {due} is due")
         try:
             return gateway_base.loads_internal(self._memory[HEADER.size : end])
         except Exception as error:  # execnet's reader fails in any way on what no writer wrote

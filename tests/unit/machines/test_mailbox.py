@@ -9,6 +9,7 @@ import os
 import stat
 import struct
 import sys
+import time
 from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class DutEnd(dut_mailbox.Mailbox):
 
     def __init__(self, path: Path, stopped: Callable[[], None]) -> None:
         self._memory = os.open(path, os.O_RDWR)
+        self._port = -1
         self._buffer = mmap.mmap(-1, MAILBOX_BYTES)
         self._number = 0
         self._stopped = stopped
@@ -171,28 +173,31 @@ def test_answer_that_is_too_large_is_told(box: Mailbox) -> None:
     assert after == [("ok", "")]
 
 
-@pytest.mark.parametrize("number", [0, 2, 1 << 63])
+@pytest.mark.parametrize("number", [0, 1, 2, 4, 1 << 63])
 def test_answer_to_another_post_is_refused(box: Mailbox, number: int) -> None:
     box.post([ASK])
     leave(box, number, dumps([("ok", "")]))
-    with pytest.raises(ValueError, match=f"message {number} of .* where 1 is due"):
+    with pytest.raises(ValueError, match=f"message {number} of .* where 3 is due"):
         box.take()
 
 
 def test_answer_is_that_of_the_last_post(box: Mailbox) -> None:
-    for number in (1, 2, 3):
+    for number in (3, 5, 7):
         box.post([ASK])
+        assert not box.answered
         leave(box, number, dumps([("ok", number)]))
+        assert box.answered
         assert box.take() == [("ok", number)]
     box.post([ASK])
-    leave(box, 3, dumps([("ok", "late")]))
-    with pytest.raises(ValueError, match="where 4 is due"):
+    leave(box, 7, dumps([("ok", "late")]))
+    assert box.answered
+    with pytest.raises(ValueError, match="where 9 is due"):
         box.take()
 
 
 @pytest.mark.parametrize("length", [MAILBOX_BYTES - HEADER.size + 1, 1 << 32, (1 << 64) - 1])
 def test_length_beyond_the_mailbox(box: Mailbox, length: int) -> None:
-    leave(box, 0, dumps("hello"), length)
+    leave(box, 1, dumps("hello"), length)
     with pytest.raises(ValueError, match=f"of {length} bytes"):
         box.take()
 
@@ -217,14 +222,44 @@ def test_length_beyond_the_mailbox(box: Mailbox, length: int) -> None:
     ],
 )
 def test_garbage_is_no_message(box: Mailbox, data: bytes) -> None:
-    leave(box, 0, data)
+    leave(box, 1, data)
     with pytest.raises(ValueError, match="no message: "):
         box.take()
 
 
 def test_nothing_was_ever_said(box: Mailbox) -> None:
-    with pytest.raises(ValueError, match="no message"):
+    assert not box.answered
+    with pytest.raises(ValueError, match="message 0 of 0 bytes, where 1 is due"):
         box.take()
+
+
+@pytest.mark.parametrize(
+    ("ticks", "delays", "stops"), [((1, 1), 1, 1), ((3, 1), 3, 1), ((2, 5), 2, 5)]
+)
+def test_dut_stops_until_its_clock_leaps(
+    ticks: tuple[int, int], delays: int, stops: int, monkeypatch: pytest.MonkeyPatch, box: Mailbox
+) -> None:
+    """First it lets a tick pass, so that the next one is a leap's.
+
+    :param ticks: after how many writes the kernel's clock ticks, and after how many more again.
+    """
+    first, second = ticks
+    written: list[tuple[bytes, int]] = []
+
+    def write(_descriptor: int, data: bytes, port: int) -> int:
+        written.append((data, port))
+        return len(data)
+
+    def clock(which: int) -> int:
+        assert which == dut_mailbox.CLOCK_MONOTONIC_COARSE
+        return 4_000_000 * ((len(written) >= first) + (len(written) >= first + second))
+
+    monkeypatch.setattr(os, "pwrite", write)
+    monkeypatch.setattr(time, "clock_gettime_ns", clock)
+    dut = DutEnd(box.path, lambda: None)
+    dut_mailbox.Mailbox._stop_the_world(dut)
+    assert written == [(b"\1", 0x80)] * delays + [(b"\1", 0x505)] * stops
+    dut.close()
 
 
 def test_file_is_private_and_as_large_as_the_dut_looks_for(tmp_path: Path, box: Mailbox) -> None:
@@ -237,10 +272,9 @@ def test_file_is_private_and_as_large_as_the_dut_looks_for(tmp_path: Path, box: 
 def test_each_guest_has_its_own(tmp_path: Path, box: Mailbox) -> None:
     other = Mailbox(tmp_path)
     try:
-        leave(other, 0, dumps("hello"))
+        leave(other, 1, dumps("hello"))
         assert other.take() == "hello"
-        with pytest.raises(ValueError, match="no message"):
-            box.take()
+        assert not box.answered
     finally:
         other.close()
     assert box.path.exists()
