@@ -44,6 +44,7 @@ FAULTS = {
         PATCHES / "interrupts-off.patch", "hang: no answer", "vhost_net_open", timeout=5
     ),
     "halt": Fault(PATCHES / "halt.patch", "hang: no answer", "vhost_net_open", timeout=2),
+    "stops": Fault(PATCHES / "stops.patch", "hang: no answer", "vhost_net_open", timeout=2),
     "out-of-memory": Fault(
         PATCHES / "out-of-memory.patch", "panic: Kernel panic", "deadlocked on memory"
     ),
