@@ -119,7 +119,7 @@ def exact(options: argparse.Namespace) -> None:
 
 
 def cold(_options: argparse.Namespace) -> None:
-    """The same costs from snapshots made by two separate cold boots."""
+    """The same costs from snapshots made by two cold boots, one of them beside a build."""
     with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
         first = [_windows(check, CANDIDATE, request) for request in REQUESTS]
     usual = Store.default().root
@@ -128,7 +128,8 @@ def cold(_options: argparse.Namespace) -> None:
             (Path(store) / kind).symlink_to(usual / kind)
         os.environ["KSUITE_STORE"] = store
         try:
-            with Check(CheckOptions(SERIES, recall=Recall.NEVER)) as check:
+            options = CheckOptions(SERIES, recall=Recall.NEVER)
+            with two_core_build(), Check(options) as check:
                 second = [_windows(check, CANDIDATE, request) for request in REQUESTS]
         finally:
             del os.environ["KSUITE_STORE"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class RestoredDut(Dut):
-    """Every use gets a guest of its own, the same to the last bit whoever used others before.
+    """Every use gets a guest of its own, the same one whoever used others before.
 
     The first use of a variant loads its modules into a guest and saves that; the next are restored
     from there. So loading is done, and proven, once.

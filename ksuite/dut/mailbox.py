@@ -3,16 +3,19 @@
 
 A message is written into persistent memory that the controller sees too. Then the DUT writes to
 QEMU's pvpanic port, and QEMU stops it between two instructions (`-action panic=pause`); it goes on
-when the next message is there. So the DUT never waits for the host, and nothing that the host does
-can be noticed: this is what makes costs exact.
+when the next message is there. So the DUT never waits for the host, and its clock shows nothing of
+what the host does: this is what makes costs exact.
 
 A stopped DUT's clock leaps to its next timer, or doesn't, as the host's threads happen to run:
-QEMU's main thread takes the vCPU for idle when that has stopped before the whole machine has
-(`icount_start_warp_timer()` and `qemu_cpu_stop()` of its softmmu/). So the DUT stops until there
-was a leap, as the next tick of its kernel tells, wherever the host stands by then::
+QEMU's vCPU thread stops first, then its main thread stops the machine. Where that looks in between,
+it finds an idle vCPU in a running machine (`icount_start_warp_timer()`, softmmu/icount.c); where it
+comes before the vCPU's thread, it doesn't. So the DUT stops until the next tick of its kernel has
+come, which a leap has brought, for it was milliseconds away::
 
     answer ready ...tick | stop (no leap) stop (no leap) stop (leap) tick | next message
-                         ^ here the next tick is far                      ^ the same time, always
+                         ^ here the next tick is far                      ^ the same time
+
+A controller tells a DUT to go on at once that stops and has not answered.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ if TYPE_CHECKING:
 
 MAILBOX_BYTES = 32 << 20
 HEADER = struct.Struct("<QQ")
-"""Number of the message, and its length in bytes. An answer's is the call's and one more."""
+"""Number of the message, and its length in bytes. What the agent says first is 1; calls have even
+numbers, from 2, and an answer that of its calls and one more."""
 DELAY_PORT = 0x80
 """arch/x86/include/asm/io.h of Linux: what is written there only takes its time."""
 PVPANIC_PORT = 0x505
@@ -88,26 +92,22 @@ class Mailbox:
         return memoryview(self._buffer)[: -(-size // _BLOCK_BYTES) * _BLOCK_BYTES]
 
     def _stop_the_world(self) -> None:
-        """Stop until there was a leap, from where the next tick is far.
-
-        Nothing may tell afterwards how many rounds it took. An interpreter that specialises its
-        bytecode (CPython 3.11, PEP 659) counts how often it ran, so a round is its library's
-        iterators alone; and all rounds are the same to them, those that write to no device too.
-        """
-        port = [DELAY_PORT]
-        writes = map(
-            os.pwrite, repeat(self._port), repeat(_PANICKED), map(port.__getitem__, repeat(0))
-        )
-        times = map(time.clock_gettime_ns, repeat(CLOCK_MONOTONIC_COARSE))
-        rounds = zip(writes, times, strict=False)
-        _until_tick(rounds)
-        port[0] = PVPANIC_PORT
-        _until_tick(rounds)
+        """Stop until there was a leap, from where the next tick is far."""
+        for port in (DELAY_PORT, PVPANIC_PORT):
+            _until_tick(map(os.pwrite, repeat(self._port), repeat(_PANICKED), repeat(port)))
 
 
-def _until_tick(rounds: Iterator[tuple[int, int]]) -> None:
-    unchanged = (1, time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE))
-    next(dropwhile(partial(operator.eq, unchanged), rounds))
+def _until_tick(writes: Iterator[int]) -> None:
+    """Write until the kernel's clock ticks.
+
+    No instruction afterwards may depend on how many writes it took. An interpreter that specialises
+    its bytecode (CPython 3.11, PEP 659) counts how often it ran, so a round is its library's
+    iterators alone; and it leaves no object behind, or its allocator would hand out others.
+    """
+    now = time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE)
+    times = map(time.clock_gettime_ns, repeat(CLOCK_MONOTONIC_COARSE))
+    rounds = zip(writes, map(partial(operator.ne, now), times), strict=False)
+    next(dropwhile(partial(operator.eq, (1, False)), rounds))
 
 
 def find() -> Path:

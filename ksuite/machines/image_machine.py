@@ -2,8 +2,8 @@
 """A guest that runs from images, whose only input is a mailbox that it reads while it alone runs.
 
 It answers by stopping (see `ksuite.dut.mailbox`); the controller reads the answer, leaves the next
-calls, and lets it go on. Booted cold, it can be saved; restored, it is the same guest again, to
-the last instruction.
+calls, and lets it go on. A stop without an answer is let go on at once. Booted cold, it can be
+saved; restored, it is the same guest again, to the last instruction of what it is asked.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ksuite.machines.machine import Call, MachineSpec
 
+INTERRUPT = "inject-nmi"
 SAVE_SECONDS = 60.0
 WRITE_SECONDS = 20.0
 """What a pipe still holds when QEMU is done is soon written."""
@@ -98,7 +99,7 @@ class ImageMachine(Guest):
 
     def _interrupt(self) -> None:
         self._obeyed.clear()
-        self._order("inject-nmi")
+        self._order(INTERRUPT)
         # No guest can keep QEMU's own thread from its monitor.
         if not self._obeyed.wait(NMI_SECONDS):
             raise TimeoutError
@@ -109,23 +110,20 @@ class ImageMachine(Guest):
         self._mailbox.close()
 
     def _order(self, command: str, **arguments: Any) -> None:
-        line = json.dumps({"execute": command, "arguments": arguments}) + "\n"
-        # A dead QEMU shows as its "gone" event.
-        with suppress(OSError):
+        line = json.dumps({"execute": command, "arguments": arguments, "id": command}) + "\n"
+        # A dead QEMU shows as its "gone" event; one that was closed has a closed pipe.
+        with suppress(OSError, ValueError):
             self._process.stdin.write(line.encode())  # type: ignore[union-attr]
             self._process.stdin.flush()  # type: ignore[union-attr]
 
     def _read_monitor(self) -> None:
         for line in self._process.stdout:  # type: ignore[union-attr]
             match json.loads(line):
-                case {"event": "STOP"} if self._mailbox.answered:
-                    self._events.put(self._stopped())
                 case {"event": "STOP"}:
-                    # Its clock has not leapt yet: see `ksuite.dut.mailbox`.
-                    self._order("cont")
+                    self._stopped()
                 case {"event": "MIGRATION", "data": {"status": "completed" | "failed" as status}}:
                     self._migrated(status)
-                case {"return": _}:
+                case {"return": _, "id": str(name)} if name == INTERRUPT:
                     self._obeyed.set()
                 case {"error": {"desc": str(text)}}:
                     self._events.put(("refused", text))
@@ -134,17 +132,24 @@ class ImageMachine(Guest):
     def _migrated(self, status: str) -> None:
         self._events.put(("migration", status))
 
-    def _stopped(self) -> tuple[str, Any]:
+    def _stopped(self) -> None:
         try:
+            if not self._mailbox.answered:
+                # Its clock has not leapt yet: see `ksuite.dut.mailbox`.
+                self._order("cont")
+                return
             message = self._mailbox.take()
+        # Such is memory, too, that was closed meanwhile.
         except ValueError as error:
-            return "gone", str(error)
-        if self.release:
-            return "answer", message
+            self._events.put(("gone", str(error)))
+            return
         match message:
+            case _ if self.release:
+                self._events.put(("answer", message))
             case ("ok", str(release)):
-                return "ready", release
-        return "gone", "the agent began with garbage"
+                self._events.put(("ready", release))
+            case _:
+                self._events.put(("gone", "the agent began with garbage"))
 
 
 def _opened(snapshot: Path) -> BinaryIO:

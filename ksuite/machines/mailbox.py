@@ -56,7 +56,10 @@ class Mailbox:
 
     @property
     def answered(self) -> bool:
-        """Whether something else than the last calls is there: it may have stopped before."""
+        """Whether anything but the last calls is there.
+
+        A DUT that stops where they still are has not taken them yet, or has not answered.
+        """
         number, _ = HEADER.unpack(self._memory[: HEADER.size])
         return bool(number != self._number)
 

@@ -142,8 +142,8 @@ def _must_have_headers(source: KernelSource, imports: Sequence[str]) -> None:
 def _called(files: DutFiles, spec: MachineSpec) -> list[str]:
     """Return how QEMU is called, without places: those of a machine, or of equal kernels.
 
-    What is in the files is known by their content. Two boots of a kernel may end some instructions
-    apart, so equal kernels must be restored from the same one.
+    What is in the files is known by their content: equal kernels share a snapshot, whichever build
+    they come from.
     """
     anywhere = replace(files, kernel=Path("image"))
     command = qemu_command(anywhere, spec, Path("mailbox"), paused=False)[1:]

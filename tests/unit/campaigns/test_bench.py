@@ -18,8 +18,9 @@ from ksuite.campaigns.restored_dut import RestoredDut
 from ksuite.campaigns.suites import VHOST
 from ksuite.dut import loops, modules
 from ksuite.errors import InfrastructureError
+from ksuite.machines.image import guest_code
 from ksuite.machines.machine import Clock
-from ksuite.measure.baseline import Baseline
+from ksuite.measure.baseline import Baseline, StoredCost
 from ksuite.measure.verdict import Verdict, compare
 from tests.unit.campaigns.guests import PANIC, Guest, Guests, Plugin, prepared
 from tests.unit.measure.samples import WALL, baseline, comparison, cost
@@ -300,7 +301,8 @@ def distro(lab: Lab, level: float) -> Baseline:
         measured = bench.compare_costs([RX])[RX].base
     [(name, stored)] = baseline("distro", rx=level).costs.items()
     cost = replace(measured, windows=(level, level))
-    return Baseline("distro", "2026-01-01", {name: replace(stored, cost=cost)})
+    provenance = replace(stored.provenance, guest_code=guest_code())
+    return Baseline("distro", "2026-01-01", {name: StoredCost(cost, provenance)})
 
 
 def test_costs_are_compared_with_a_baseline(lab: Lab) -> None:
@@ -321,8 +323,24 @@ def test_change_from_a_baseline_is_not_attributed_and_says_so(lab: Lab) -> None:
         told = bench.told(RX, seen)
     assert seen.verdict is Verdict.REGRESSION
     assert told.attribution is None
-    assert "no guest of a stored baseline is here" in told.note
+    assert told.note == bench_module.UNATTRIBUTED
     assert lab.plugin.outputs == []
+
+
+@pytest.mark.parametrize("level", [1000.0, 1099.0])
+def test_baseline_of_other_code_in_the_guest_says_so_where_it_matters(
+    lab: Lab, level: float
+) -> None:
+    old = distro(lab, level)
+    stored = old.costs[RX.name]
+    other = replace(stored, provenance=replace(stored.provenance, guest_code="other"))
+    with lab.bench(baseline=replace(old, costs={RX.name: other})) as bench:
+        [seen] = bench.compare_costs([RX]).values()
+        told = bench.told(RX, seen)
+    changed = seen.verdict is not Verdict.PASS
+    assert changed == (level == 1000.0)
+    assert told.note.endswith(bench_module.OTHER_CODE if changed else "")
+    assert bool(told.note) == changed
 
 
 def test_costs_only_leave_the_base_and_the_functional_checks_alone(lab: Lab) -> None:

@@ -46,7 +46,7 @@ class DutEnd(dut_mailbox.Mailbox):
 
     def __init__(self, path: Path, stopped: Callable[[], None]) -> None:
         self._memory = os.open(path, os.O_RDWR)
-        self._port = -1
+        self._port = 505
         self._buffer = mmap.mmap(-1, MAILBOX_BYTES)
         self._number = 0
         self._stopped = stopped
@@ -246,7 +246,8 @@ def test_dut_stops_until_its_clock_leaps(
     first, second = ticks
     written: list[tuple[bytes, int]] = []
 
-    def write(_descriptor: int, data: bytes, port: int) -> int:
+    def write(descriptor: int, data: bytes, port: int) -> int:
+        assert descriptor == dut._port
         written.append((data, port))
         return len(data)
 
@@ -254,9 +255,9 @@ def test_dut_stops_until_its_clock_leaps(
         assert which == dut_mailbox.CLOCK_MONOTONIC_COARSE
         return 4_000_000 * ((len(written) >= first) + (len(written) >= first + second))
 
+    dut = DutEnd(box.path, lambda: None)
     monkeypatch.setattr(os, "pwrite", write)
     monkeypatch.setattr(time, "clock_gettime_ns", clock)
-    dut = DutEnd(box.path, lambda: None)
     dut_mailbox.Mailbox._stop_the_world(dut)
     assert written == [(b"\1", 0x80)] * delays + [(b"\1", 0x505)] * stops
     dut.close()
