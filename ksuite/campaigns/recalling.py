@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests that need not be started, because others have been asked the same.
 
-A restored guest does the same to the last instruction each time, and answers the same: asking it
-again can only cost time. Answers are kept in the store by all that made them. Only answers
-are: a guest that breaks is worth looking at each time.
+A restored guest does the same each time, and answers the same: asking it again can only cost time.
+Answers are kept in the store by all that made them. Only answers are: a guest that breaks is worth
+looking at each time.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 It answers by stopping (see `ksuite.dut.mailbox`); the controller reads the answer, leaves the next
 calls, and lets it go on. A stop without an answer is let go on at once. Booted cold, it can be
-saved; restored, it is the same guest again, to the last instruction of what it is asked.
+saved; restored, it is the same guest again (how nearly, docs/measurement.md tells).
 """
 
 from __future__ import annotations
